@@ -95,7 +95,8 @@ enum lsm_write_flags {
  * A memtable that is full is frozen on the way; who flushes it: see lsm_flush_pending(). */
 SST_API int lsm_put(struct lsm *db, struct sst_slice key, struct sst_slice value, unsigned flags);
 SST_API int lsm_delete(struct lsm *db, struct sst_slice key, unsigned flags);
-SST_API int lsm_write(struct lsm *db, const struct lsm_batch *b, unsigned flags);
+/* b is kept as it is and may be written again (as new changes). */
+SST_API int lsm_write(struct lsm *db, struct lsm_batch *b, unsigned flags);
 /* Waits until all that this handle wrote is durable: the end of a run of LSM_NO_SYNC writes. */
 SST_API int lsm_sync(struct lsm *db);
 

@@ -35,8 +35,9 @@ static int open_retry(int dirfd, const char *name, int flags, mode_t mode)
 
 int file_open(int *fd, int dirfd, const char *name, int flags, mode_t mode)
 {
-	/* O_NONBLOCK: opening a FIFO must not wait for its other end. It means nothing for regular files. */
-	flags |= O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	/* O_NONBLOCK: opening a FIFO must not wait for its other end. It means nothing for regular files.
+	 * A path that the user gave may be a symbolic link; a name inside a store is never one. */
+	flags |= O_NONBLOCK | O_NOCTTY | (dirfd == AT_FDCWD ? 0 : O_NOFOLLOW);
 	*fd = -1;
 	int f = -1;
 	if (!(flags & (O_CREAT | O_WRONLY | O_RDWR)))

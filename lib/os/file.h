@@ -2,7 +2,8 @@
 /*
  * Files of a store, always named relative to an open directory, and what must be done to make them last.
  *
- * Every call here retries EINTR, finishes short reads and writes, opens with O_CLOEXEC | O_NOFOLLOW, and
+ * Every call here retries EINTR, finishes short reads and writes, opens with O_CLOEXEC and (inside a
+ * store: dirfd is not AT_FDCWD) O_NOFOLLOW, and
  * refuses what is not a regular file (a FIFO or device in the place of a store file can neither hang nor
  * mislead us). Failures carry a message that names the file.
  */

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *     0     header: magic, layout, token, generation, tree header
+ *     4096  arena: nodes and records
+ *
+ * The segment's file has its full size from the beginning; what is backed grows in steps, each secured by
+ * memtable_reserve() before the write-ahead log is touched. `layout` encodes the sizes of everything that is
+ * shared: a program built otherwise finds another number and stays away.
+ */
+#include "mem/memtable.h"
+
+#include <stdlib.h>
+
+#include "base/status.h"
+
+#define MEMTABLE_MAGIC UINT64_C(0x31656c626174656d) /* "metable1" */
+#define ARENA_START 4096
+#define COMMIT_STEP (UINT64_C(2) << 20)
+#define COMMIT_FIRST (UINT64_C(128) << 10)
+#define SEGMENT_MAX (UINT64_C(32) << 30) /* what 32-bit references reach */
+
+struct memtable_header {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t reserved;
+	uint8_t token[TOKEN_SIZE];
+	uint64_t generation;
+	_Alignas(64) struct tree_header tree;
+};
+
+#define LAYOUT ((uint32_t)(sizeof(struct memtable_header) << 16 | sizeof(struct tree_record) << 8 | 1))
+_Static_assert(sizeof(struct memtable_header) <= ARENA_START, "the header has a page of its own");
+
+uint64_t memtable_segment_size(uint64_t limit, uint64_t batch_bytes)
+{
+	/* The file is sparse: being generous costs nothing. */
+	uint64_t size = 2 * limit + 4 * batch_bytes + (UINT64_C(64) << 20);
+	return size > SEGMENT_MAX ? SEGMENT_MAX : (size + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1);
+}
+
+uint64_t memtable_commit_min(void)
+{
+	return COMMIT_FIRST;
+}
+
+static void bind(struct memtable *m, struct segment *s, uint64_t generation)
+{
+	*m = (struct memtable){.segment = *s, .generation = generation};
+	struct memtable_header *h = (void *)m->segment.base;
+	m->tree = (struct tree){m->segment.base, &h->tree, m->segment.size};
+	*s = (struct segment){.fd = -1};
+}
+
+int memtable_format(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation)
+{
+	bind(m, s, generation);
+	struct memtable_header *h = (void *)m->segment.base;
+	h->layout = LAYOUT;
+	memcpy(h->token, token, TOKEN_SIZE);
+	h->generation = generation;
+	atomic_store_explicit(&h->tree.used, ARENA_START, memory_order_relaxed);
+	atomic_store_explicit(&h->tree.committed, m->segment.fd < 0 ? m->segment.size : COMMIT_FIRST,
+		memory_order_relaxed);
+	int rc = tree_format(&m->tree);
+	h->magic = MEMTABLE_MAGIC;
+	if (rc)
+		memtable_close(m);
+	return rc;
+}
+
+int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation)
+{
+	bind(m, s, generation);
+	const struct memtable_header *h = (const void *)m->segment.base;
+	if (h->magic == MEMTABLE_MAGIC && h->layout == LAYOUT && !memcmp(h->token, token, TOKEN_SIZE) &&
+		h->generation == generation && m->segment.size <= SEGMENT_MAX)
+		return 0;
+	memtable_close(m);
+	return fail(SST_ECORRUPT, "memtable segment of generation %llu is not what it should be",
+		(unsigned long long)generation);
+}
+
+void memtable_close(struct memtable *m)
+{
+	segment_close(&m->segment);
+	*m = (struct memtable){.segment.fd = -1};
+}
+
+int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n)
+{
+	struct tree_header *h = m->tree.header;
+	uint64_t need = atomic_load_explicit(&h->used, memory_order_relaxed) +
+			tree_bound(atomic_load_explicit(&h->leaves, memory_order_relaxed), bytes, n);
+	uint64_t have = atomic_load_explicit(&h->committed, memory_order_relaxed);
+	if (need <= have)
+		return 0;
+	uint64_t to = (need + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1);
+	if (to > m->segment.size)
+		return SST_NO;
+	int rc = segment_commit(&m->segment, have, to);
+	if (rc)
+		return rc;
+	if (to - have >= COMMIT_STEP)
+		segment_huge(&m->segment, (have + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1), to);
+	atomic_store_explicit(&h->committed, to, memory_order_release);
+	return 0;
+}
+
+uint64_t memtable_used(const struct memtable *m)
+{
+	return atomic_load_explicit(&m->tree.header->used, memory_order_relaxed);
+}
+
+uint64_t memtable_entries(const struct memtable *m)
+{
+	return atomic_load_explicit(&m->tree.header->entries, memory_order_relaxed);
+}
+
+uint64_t memtable_bytes(const struct memtable *m)
+{
+	return atomic_load_explicit(&m->tree.header->raw_bytes, memory_order_relaxed);
+}
+
+/* ---------------------------------------------------------------- iterator */
+
+struct memtable_iter {
+	struct iter iter;
+	struct tree_walk walk;
+	struct buf key;
+};
+
+/* Shows the walk's entry. The internal key is put together in a buffer: the record keeps its parts apart. */
+static int show(struct memtable_iter *it, int rc)
+{
+	if (rc)
+		return rc;
+	const struct tree_record *r = it->walk.entries[it->walk.at];
+	rc = tree_record_check(r);
+	if (rc)
+		return rc;
+	it->key.size = 0;
+	put_ikey(&it->key, tree_record_key(r), r->tag);
+	it->iter.key = buf_slice(&it->key);
+	it->iter.value = tree_record_value(r);
+	return buf_check(&it->key);
+}
+
+static int seek_first(struct iter *i)
+{
+	struct memtable_iter *it = (struct memtable_iter *)i;
+	return show(it, tree_walk_first(&it->walk));
+}
+
+static int seek_last(struct iter *i)
+{
+	struct memtable_iter *it = (struct memtable_iter *)i;
+	return show(it, tree_walk_last(&it->walk));
+}
+
+static int seek(struct iter *i, struct sst_slice ikey)
+{
+	struct memtable_iter *it = (struct memtable_iter *)i;
+	return show(it, tree_walk_seek(&it->walk, ikey_user(ikey), ikey_tag(ikey)));
+}
+
+static int next(struct iter *i)
+{
+	struct memtable_iter *it = (struct memtable_iter *)i;
+	return show(it, tree_walk_next(&it->walk));
+}
+
+static int prev(struct iter *i)
+{
+	struct memtable_iter *it = (struct memtable_iter *)i;
+	return show(it, tree_walk_prev(&it->walk));
+}
+
+static void release(struct iter *i)
+{
+	struct memtable_iter *it = (struct memtable_iter *)i;
+	buf_release(&it->key);
+	free(it);
+}
+
+static const struct iter_ops memtable_iter_ops = {seek_first, seek_last, seek, next, prev, release};
+
+struct iter *memtable_iter_new(const struct memtable *m, uint64_t snapshot)
+{
+	struct memtable_iter *it = calloc(1, sizeof(*it));
+	if (!it)
+		return NULL;
+	it->iter.ops = &memtable_iter_ops;
+	it->walk.tree = m->tree;
+	it->walk.snapshot = snapshot;
+	return &it->iter;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A memtable: one segment that begins with an identified header and holds one tree. Shared by all processes of a
+ * store (generation g of token T), or private memory where the logs of a read-only store are replayed.
+ */
+#ifndef MEM_MEMTABLE_H
+#define MEM_MEMTABLE_H
+
+#include "base/iter.h"
+#include "mem/tree.h"
+#include "os/segment.h"
+
+#define TOKEN_SIZE 16
+
+struct memtable {
+	struct segment segment;
+	struct tree tree;
+	uint64_t generation;
+};
+
+/* Bytes of a segment of which `limit` are for records and their order, with room for one batch beyond. */
+uint64_t memtable_segment_size(uint64_t limit, uint64_t batch_bytes);
+/* How much of a new segment must be backed for it to be formatted. */
+uint64_t memtable_commit_min(void);
+
+/* Makes an empty memtable in a fresh segment, which it takes (also on failure). */
+int memtable_format(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation);
+/* Takes a segment (also on failure) that somebody formatted; anything unexpected is SST_ECORRUPT. */
+int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation);
+void memtable_close(struct memtable *m); /* accepts a zeroed one */
+
+/* Secures room for n inserts with `bytes` of keys and values. 0; SST_NO when the segment's size does not allow it;
+ * SST_EFULL when the system has no room. REQUIRES: the writer lock. */
+int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n);
+
+/* tree_insert and tree_get of mem/tree.h with m->tree. */
+
+uint64_t memtable_used(const struct memtable *m);   /* bytes of the segment in use */
+uint64_t memtable_entries(const struct memtable *m);
+uint64_t memtable_bytes(const struct memtable *m);  /* of keys and values */
+
+/* The entries with sequence <= snapshot in order; SEQUENCE_MAX for a frozen one. Checks each record's crc. m is
+ * borrowed. NULL: no memory. */
+struct iter *memtable_iter_new(const struct memtable *m, uint64_t snapshot);
+
+#endif

@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A B+-tree with append-only leaves in shared memory
+ *
+ *   inner   level count prefix | digest[63] | separator[63] | child[64]        768 bytes, 12 cache lines
+ *   leaf    0 count sorted prefix | fingerprint[56] | digest[56] | record[56]  512 bytes, 8 cache lines
+ *   record  tag, sizes, crc, key, value                                        written in full, then linked
+ *
+ * Everything refers by offset / 8 in 32 bits (so an arena is at most 32 GiB) and every reference is checked
+ * against the mapping before it is followed: the memory belongs to many processes, any of which may be ill.
+ *
+ * A leaf's entries stand in the order of their arrival. An insert fills slot n and then publishes it by storing
+ * count = n + 1 (release): one store, so a reader sees the entry whole or not at all, and a writer killed at any
+ * instant leaves nothing half done. `sorted` says how many entries from the front are in order; it is stored
+ * after count, so a kill in between makes it only too small. Ascending loads keep a leaf sorted for nothing; for
+ * the others a walk sorts the leaf's digests when it comes there.
+ *
+ * A digest is the four bytes behind a prefix, big-endian, zero-padded: different digests order as the keys do, equal
+ * ones say nothing and the keys are compared. A leaf's prefix is what its two bounds (separators above it) have in
+ * common, so every key that can ever come there has it. An inner node never changes but for its child slots, so
+ * its prefix is what its separators really share, and a key is compared with that prefix first.
+ *
+ * separator[i] is the record that was the smallest in child i + 1 when it was split off; a key goes to the last
+ * child whose separator is not greater. The bounds of a leaf are therefore records, too.
+ *
+ * Split: the new leaves and a copy of every inner node that changes are made privately and published by ONE store,
+ * into the child slot of the lowest ancestor that keeps its place, or into `root`. Old nodes are never used again
+ * while the segment lives, so a reader that still stands on one sees the past, never garbage: everything with a
+ * sequence number <= the snapshot it took before is there. A kill before the store leaks the private nodes.
+ *
+ * Appending behind everything (an ascending load) does not copy: the full leaf stays and the new record begins
+ * the next one.
+ */
+#include "mem/tree.h"
+
+#include "base/crc32c.h"
+#include "base/status.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#define INNER_MAX 64 /* children */
+#define NODE_ALIGN 64
+#define RECORD_ALIGN 8
+
+struct inner {
+	uint8_t level; /* > 0 */
+	uint8_t count; /* children */
+	uint16_t prefix_size;
+	uint32_t reserved;
+	uint32_t digest[INNER_MAX - 1];
+	uint32_t separator[INNER_MAX - 1];
+	_Atomic uint32_t child[INNER_MAX];
+};
+
+struct leaf {
+	uint8_t level; /* 0 */
+	_Atomic uint8_t count;
+	_Atomic uint8_t sorted;
+	uint8_t reserved;
+	uint16_t prefix_size;
+	uint16_t reserved2;
+	uint8_t fingerprint[TREE_LEAF_MAX];
+	uint32_t digest[TREE_LEAF_MAX];
+	uint32_t record[TREE_LEAF_MAX];
+};
+
+_Static_assert(sizeof(struct inner) == 768, "inner node is 12 cache lines");
+_Static_assert(sizeof(struct leaf) == 512, "leaf is 8 cache lines");
+_Static_assert(sizeof(struct tree_record) == 24, "header of a record, with its padding");
+
+#define RECORD_HEADER offsetof(struct tree_record, data)
+
+static int damaged(void)
+{
+	return fail(SST_ECORRUPT, "memtable segment is damaged");
+}
+
+/* ---------------------------------------------------------------- references */
+
+static inline void *at(const struct tree *t, uint32_t ref, uint64_t size)
+{
+	uint64_t offset = (uint64_t)ref * 8;
+	if (__builtin_expect(!ref || offset + size > t->mapped, 0))
+		return NULL;
+	return t->base + offset;
+}
+
+static inline uint32_t ref_of(const struct tree *t, const void *p)
+{
+	return (uint32_t)((uint64_t)((const uint8_t *)p - t->base) / 8);
+}
+
+static inline const struct leaf *leaf_at(const struct tree *t, uint32_t ref)
+{
+	return at(t, ref, sizeof(struct leaf));
+}
+
+static inline const struct inner *inner_at(const struct tree *t, uint32_t ref)
+{
+	const struct inner *in = at(t, ref, sizeof(struct inner));
+	return in && in->count && in->count <= INNER_MAX ? in : NULL;
+}
+
+static inline const struct tree_record *record_at(const struct tree *t, uint32_t ref)
+{
+	const struct tree_record *r = at(t, ref, RECORD_HEADER);
+	if (!r)
+		return NULL;
+	uint64_t end = (uint64_t)ref * 8 + RECORD_HEADER + r->key_size + (uint64_t)r->value_size;
+	return end <= t->mapped ? r : NULL;
+}
+
+static inline unsigned leaf_count(const struct leaf *l)
+{
+	unsigned n = atomic_load_explicit(&l->count, memory_order_acquire);
+	return n <= TREE_LEAF_MAX ? n : TREE_LEAF_MAX;
+}
+
+/* ---------------------------------------------------------------- keys */
+
+static inline uint32_t digest_of(struct sst_slice key, size_t prefix)
+{
+	uint32_t v = 0;
+	if (key.size >= prefix + 4)
+		memcpy(&v, key.data + prefix, 4);
+	else if (key.size > prefix)
+		memcpy(&v, key.data + prefix, key.size - prefix);
+	return __builtin_bswap32(v);
+}
+
+static inline uint8_t fingerprint_of(struct sst_slice key)
+{
+	uint64_t h = key.size * UINT64_C(0x9e3779b97f4a7c15), v;
+	const uint8_t *p = key.data;
+	size_t n = key.size;
+	for (; n >= 8; p += 8, n -= 8) {
+		memcpy(&v, p, 8);
+		h = (h ^ v) * UINT64_C(0x9fb21c651e98df25);
+		h ^= h >> 29;
+	}
+	if (n) {
+		v = 0;
+		memcpy(&v, p, n);
+		h = (h ^ v) * UINT64_C(0x9fb21c651e98df25);
+	}
+	return (uint8_t)(h >> 56);
+}
+
+static inline int entry_cmp(struct sst_slice key, uint64_t tag, const struct tree_record *r)
+{
+	int c = slice_cmp(key, tree_record_key(r));
+	return c ? c : tag_cmp(tag, r->tag);
+}
+
+static uint16_t common_prefix(const struct tree_record *a, const struct tree_record *b)
+{
+	size_t n = slice_common(tree_record_key(a), tree_record_key(b));
+	return (uint16_t)(n > UINT16_MAX ? UINT16_MAX : n);
+}
+
+static uint32_t record_crc(const struct tree_record *r)
+{
+	uint32_t crc = crc32c(0, r, offsetof(struct tree_record, crc));
+	return crc32c(crc, r->data, (size_t)r->key_size + r->value_size);
+}
+
+int tree_record_check(const struct tree_record *r)
+{
+	return record_crc(r) == r->crc ? 0 : fail(SST_ECORRUPT, "memtable segment is damaged: checksum of a record");
+}
+
+/* ---------------------------------------------------------------- arena */
+
+uint64_t tree_bound(uint64_t leaves, uint64_t bytes, uint64_t n)
+{
+	/* Every insert may find its leaf full, once for each leaf that is there; a leaf made by a split takes 27
+	 * inserts until the next. Above the parent a copy comes once in 31 splits, hence 3 inner nodes for 2. */
+	uint64_t splits = (n < leaves ? n : leaves) + n / 27 + 1;
+	uint64_t split_bytes = 2 * sizeof(struct leaf) + sizeof(struct inner) * 3 / 2 + 4 * NODE_ALIGN;
+	return bytes + n * (RECORD_HEADER + RECORD_ALIGN) + splits * split_bytes +
+	       2 * TREE_DEPTH_MAX * (sizeof(struct inner) + NODE_ALIGN);
+}
+
+static void *arena_take(struct tree *t, uint64_t size, uint64_t align)
+{
+	uint64_t used = atomic_load_explicit(&t->header->used, memory_order_relaxed);
+	uint64_t from = (used + align - 1) & ~(align - 1);
+	uint64_t committed = atomic_load_explicit(&t->header->committed, memory_order_relaxed);
+	if (size > committed || from > committed - size || committed > t->mapped) {
+		fail(SST_EFULL, "memtable segment is full: %llu of %llu bytes", (unsigned long long)used,
+			(unsigned long long)committed);
+		return NULL;
+	}
+	atomic_store_explicit(&t->header->used, from + size, memory_order_relaxed);
+	return t->base + from;
+}
+
+static struct tree_record *record_new(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_slice value)
+{
+	struct tree_record *r = arena_take(t, RECORD_HEADER + key.size + value.size, RECORD_ALIGN);
+	if (!r)
+		return NULL;
+	r->tag = tag;
+	r->key_size = (uint32_t)key.size;
+	r->value_size = (uint32_t)value.size;
+	if (key.size)
+		memcpy(r->data, key.data, key.size);
+	if (value.size)
+		memcpy(r->data + key.size, value.data, value.size);
+	r->crc = record_crc(r);
+	return r;
+}
+
+static struct leaf *leaf_new(struct tree *t, uint16_t prefix_size)
+{
+	struct leaf *l = arena_take(t, sizeof(*l), NODE_ALIGN);
+	if (l) {
+		memset(l, 0, sizeof(*l));
+		l->prefix_size = prefix_size;
+		uint64_t leaves = atomic_load_explicit(&t->header->leaves, memory_order_relaxed);
+		atomic_store_explicit(&t->header->leaves, leaves + 1, memory_order_relaxed);
+	}
+	return l;
+}
+
+int tree_format(struct tree *t)
+{
+	struct leaf *l = leaf_new(t, 0);
+	if (!l)
+		return SST_EFULL;
+	atomic_store_explicit(&t->header->root, ref_of(t, l), memory_order_release);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- descent */
+
+/* Number of digests < d (or <= d with or_equal): branch-free binary search. */
+static inline unsigned digest_rank(const uint32_t *digest, unsigned n, uint32_t d, bool or_equal)
+{
+	unsigned lo = 0;
+	for (unsigned len = n; len;) {
+		unsigned half = len / 2;
+		uint32_t v = digest[lo + half];
+		bool right = or_equal ? v <= d : v < d;
+		lo = right ? lo + half + 1 : lo;
+		len = right ? len - half - 1 : half;
+	}
+	return lo;
+}
+
+/* The child of `in` that (key, tag) belongs to; < 0: damage. */
+static int inner_find(const struct tree *t, const struct inner *in, struct sst_slice key, uint64_t tag)
+{
+	unsigned n = in->count - 1u;
+	if (!n)
+		return 0;
+	if (in->prefix_size) {
+		const struct tree_record *first = record_at(t, in->separator[0]);
+		if (!first || first->key_size < in->prefix_size)
+			return damaged();
+		size_t m = key.size < in->prefix_size ? key.size : in->prefix_size;
+		int c = m ? memcmp(key.data, first->data, m) : 0;
+		if (c < 0 || (c == 0 && m < in->prefix_size))
+			return 0;
+		if (c > 0)
+			return (int)n;
+	}
+	uint32_t d = digest_of(key, in->prefix_size);
+	unsigned lo = digest_rank(in->digest, n, d, false);
+	unsigned hi = lo;
+	while (hi < n && in->digest[hi] == d)
+		hi++;
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+		const struct tree_record *r = record_at(t, in->separator[mid]);
+		if (!r)
+			return damaged();
+		if (entry_cmp(key, tag, r) >= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (int)lo;
+}
+
+/* A path from the root to a leaf. */
+struct path {
+	unsigned depth; /* inner nodes above the leaf */
+	struct {
+		uint32_t node, child;
+	} step[TREE_DEPTH_MAX];
+	uint32_t leaf;
+	uint32_t low, high; /* records that bound the leaf: low <= key < high; 0: unbounded */
+};
+
+static inline unsigned node_level(const struct tree *t, uint32_t ref)
+{
+	const uint8_t *p = at(t, ref, sizeof(struct leaf));
+	return p ? *p : UINT8_MAX;
+}
+
+static int descend(const struct tree *t, struct sst_slice key, uint64_t tag, struct path *path)
+{
+	uint32_t node = atomic_load_explicit(&t->header->root, memory_order_acquire);
+	path->depth = 0;
+	path->low = path->high = 0;
+	for (unsigned level = node_level(t, node); level; level--) {
+		const struct inner *in = inner_at(t, node);
+		if (!in || in->level != level || path->depth == TREE_DEPTH_MAX)
+			return damaged();
+		int c = inner_find(t, in, key, tag);
+		if (c < 0)
+			return c;
+		if (c > 0)
+			path->low = in->separator[c - 1];
+		if (c < in->count - 1)
+			path->high = in->separator[c];
+		path->step[path->depth].node = node;
+		path->step[path->depth++].child = (uint32_t)c;
+		node = atomic_load_explicit(&in->child[c], memory_order_acquire);
+	}
+	path->leaf = node;
+	const struct leaf *l = leaf_at(t, node);
+	return l && l->level == 0 ? 0 : damaged();
+}
+
+/* ---------------------------------------------------------------- leaf */
+
+/* Order of the first n entries of l, as indexes. Keys that tie on the digest are compared in full. */
+static int leaf_order(const struct tree *t, const struct leaf *l, unsigned n, uint8_t order[TREE_LEAF_MAX])
+{
+	uint64_t key[TREE_LEAF_MAX]; /* digest << 8 | index */
+	unsigned sorted = atomic_load_explicit(&l->sorted, memory_order_relaxed);
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t v = (uint64_t)l->digest[i] << 8 | i;
+		unsigned j = i;
+		if (i >= sorted) {
+			for (; j > 0; j--) {
+				uint64_t p = key[j - 1];
+				if ((p >> 8) < (v >> 8))
+					break;
+				if ((p >> 8) == (v >> 8)) {
+					const struct tree_record *a = record_at(t, l->record[p & 0xff]);
+					const struct tree_record *b = record_at(t, l->record[i]);
+					if (!a || !b)
+						return damaged();
+					if (entry_cmp(tree_record_key(b), b->tag, a) >= 0)
+						break;
+				}
+				key[j] = p;
+			}
+		}
+		key[j] = v;
+	}
+	for (unsigned i = 0; i < n; i++)
+		order[i] = (uint8_t)key[i];
+	return 0;
+}
+
+/* Bit i of the result: entry i of the first n has the fingerprint. */
+static inline uint64_t leaf_matches(const struct leaf *l, unsigned n, uint8_t fingerprint)
+{
+	uint64_t bits = 0;
+#if defined(__SSE2__)
+	/* Three whole vectors and one that begins 8 bytes earlier: 56 bytes, nothing beyond them read. */
+	__m128i f = _mm_set1_epi8((char)fingerprint);
+	for (unsigned i = 0; i < 48; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(l->fingerprint + i));
+		bits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, f)) << i;
+	}
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(l->fingerprint + 40));
+	bits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, f)) << 40;
+#else
+	for (unsigned i = 0; i < TREE_LEAF_MAX; i++)
+		bits |= (uint64_t)(l->fingerprint[i] == fingerprint) << i;
+#endif
+	return n < 64 ? bits & ((UINT64_C(1) << n) - 1) : bits;
+}
+
+/* Fills slot n, which no reader looks at yet. */
+static void leaf_fill(struct leaf *l, unsigned n, struct sst_slice key, uint32_t record)
+{
+	l->fingerprint[n] = fingerprint_of(key);
+	l->digest[n] = digest_of(key, l->prefix_size);
+	l->record[n] = record;
+}
+
+/* Would an entry behind the n sorted ones of l keep them sorted? */
+static bool leaf_ascends(const struct tree *t, const struct leaf *l, unsigned n, struct sst_slice key, uint64_t tag)
+{
+	if (!n)
+		return true;
+	uint32_t d = digest_of(key, l->prefix_size);
+	if (d != l->digest[n - 1])
+		return d > l->digest[n - 1];
+	const struct tree_record *last = record_at(t, l->record[n - 1]);
+	return last && entry_cmp(key, tag, last) > 0;
+}
+
+/* ---------------------------------------------------------------- split */
+
+struct split {
+	uint32_t left, right; /* nodes that take the place of one; left may be the old one itself */
+	uint32_t separator;   /* the smallest record of right */
+};
+
+static struct leaf *leaf_of_records(struct tree *t, const uint32_t *records, unsigned n, uint32_t low, uint32_t high)
+{
+	const struct tree_record *a = low ? record_at(t, low) : NULL, *b = high ? record_at(t, high) : NULL;
+	struct leaf *l = leaf_new(t, a && b ? common_prefix(a, b) : 0);
+	if (!l)
+		return NULL;
+	for (unsigned i = 0; i < n; i++) {
+		const struct tree_record *r = record_at(t, records[i]);
+		if (!r) {
+			damaged();
+			return NULL;
+		}
+		leaf_fill(l, i, tree_record_key(r), records[i]);
+	}
+	atomic_store_explicit(&l->count, (uint8_t)n, memory_order_relaxed);
+	atomic_store_explicit(&l->sorted, (uint8_t)n, memory_order_relaxed);
+	return l;
+}
+
+static int split_leaf(struct tree *t, const struct path *path, const struct leaf *l, struct tree_record *r,
+	struct split *out)
+{
+	struct sst_slice key = tree_record_key(r);
+	uint32_t ref = ref_of(t, r);
+	if (!path->high && atomic_load_explicit(&l->sorted, memory_order_relaxed) == TREE_LEAF_MAX &&
+		leaf_ascends(t, l, TREE_LEAF_MAX, key, r->tag)) {
+		const struct leaf *right = leaf_of_records(t, &ref, 1, ref, 0);
+		if (!right)
+			return SST_EFULL;
+		*out = (struct split){path->leaf, ref_of(t, right), ref};
+		return 0;
+	}
+	uint8_t order[TREE_LEAF_MAX];
+	int rc = leaf_order(t, l, TREE_LEAF_MAX, order);
+	if (rc)
+		return rc;
+	uint32_t records[TREE_LEAF_MAX + 1];
+	unsigned n = 0;
+	bool placed = false;
+	for (unsigned i = 0; i < TREE_LEAF_MAX; i++) {
+		uint32_t other = l->record[order[i]];
+		const struct tree_record *o = record_at(t, other);
+		if (!o)
+			return damaged();
+		if (!placed && entry_cmp(key, r->tag, o) < 0) {
+			records[n++] = ref;
+			placed = true;
+		}
+		records[n++] = other;
+	}
+	if (!placed)
+		records[n++] = ref;
+	unsigned half = n / 2;
+	const struct leaf *left = leaf_of_records(t, records, half, path->low, records[half]);
+	const struct leaf *right = left ? leaf_of_records(t, records + half, n - half, records[half], path->high) : NULL;
+	if (!right)
+		return SST_EFULL;
+	*out = (struct split){ref_of(t, left), ref_of(t, right), records[half]};
+	return 0;
+}
+
+static struct inner *inner_of(struct tree *t, unsigned level, const uint32_t *child, const uint32_t *separator,
+	unsigned children)
+{
+	struct inner *in = arena_take(t, sizeof(*in), NODE_ALIGN);
+	if (!in)
+		return NULL;
+	memset(in, 0, sizeof(*in));
+	in->level = (uint8_t)level;
+	in->count = (uint8_t)children;
+	for (unsigned i = 0; i < children; i++)
+		atomic_store_explicit(&in->child[i], child[i], memory_order_relaxed);
+	if (children < 2)
+		return in;
+	const struct tree_record *first = record_at(t, separator[0]);
+	const struct tree_record *last = record_at(t, separator[children - 2]);
+	if (!first || !last) {
+		damaged();
+		return NULL;
+	}
+	in->prefix_size = common_prefix(first, last);
+	for (unsigned i = 0; i + 1 < children; i++) {
+		const struct tree_record *r = record_at(t, separator[i]);
+		if (!r) {
+			damaged();
+			return NULL;
+		}
+		in->separator[i] = separator[i];
+		in->digest[i] = digest_of(tree_record_key(r), in->prefix_size);
+	}
+	return in;
+}
+
+/* Puts a split child into a copy of its parent. 0: *out->left is the copy and takes the parent's place; SST_NO: the
+ * parent was full and became two, *out is the split to put into its own parent. */
+static int split_inner(struct tree *t, const struct inner *in, unsigned c, const struct split *below, struct split *out)
+{
+	uint32_t child[INNER_MAX + 1], separator[INNER_MAX];
+	unsigned n = in->count;
+	for (unsigned i = 0, j = 0; i < n; i++) {
+		if (i == c) {
+			child[j++] = below->left;
+			separator[j - 1] = below->separator;
+			child[j++] = below->right;
+		} else {
+			child[j++] = atomic_load_explicit(&in->child[i], memory_order_relaxed);
+		}
+		if (i + 1 < n)
+			separator[j - 1] = in->separator[i];
+	}
+	n++;
+	if (n <= INNER_MAX) {
+		const struct inner *copy = inner_of(t, in->level, child, separator, n);
+		if (!copy)
+			return SST_EFULL;
+		out->left = ref_of(t, copy);
+		return 0;
+	}
+	/* Appending at the right edge leaves the left node full, as the leaves are. */
+	unsigned half = c == in->count - 1u && below->left == atomic_load_explicit(&in->child[c], memory_order_relaxed)
+				? n - 1
+				: n / 2;
+	const struct inner *left = inner_of(t, in->level, child, separator, half);
+	const struct inner *right = left ? inner_of(t, in->level, child + half, separator + half, n - half) : NULL;
+	if (!right)
+		return SST_EFULL;
+	*out = (struct split){ref_of(t, left), ref_of(t, right), separator[half - 1]};
+	return SST_NO;
+}
+
+static int insert_by_split(struct tree *t, const struct path *path, const struct leaf *l, struct tree_record *r)
+{
+	struct split s;
+	int rc = split_leaf(t, path, l, r, &s);
+	if (rc)
+		return rc;
+	for (unsigned d = path->depth; d-- > 0;) {
+		const struct inner *in = inner_at(t, path->step[d].node);
+		if (!in)
+			return damaged();
+		rc = split_inner(t, in, path->step[d].child, &s, &s);
+		if (rc < 0)
+			return rc;
+		if (rc == 0) {
+			_Atomic uint32_t *slot = &t->header->root;
+			if (d) {
+				struct inner *above = at(t, path->step[d - 1].node, sizeof(*above));
+				if (!above)
+					return damaged();
+				slot = &above->child[path->step[d - 1].child];
+			}
+			atomic_store_explicit(slot, s.left, memory_order_release);
+			return 0;
+		}
+	}
+	if (path->depth == TREE_DEPTH_MAX)
+		return fail(SST_EFULL, "memtable tree is too deep");
+	uint32_t child[2] = {s.left, s.right};
+	const struct inner *root = inner_of(t, path->depth + 1, child, &s.separator, 2);
+	if (!root)
+		return SST_EFULL;
+	atomic_store_explicit(&t->header->root, ref_of(t, root), memory_order_release);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- insert and get */
+
+static void count_entry(struct tree_header *h, uint64_t tag, uint64_t bytes)
+{
+	bool deletion = tag_type(tag) == TYPE_DELETION;
+	atomic_store_explicit(&h->entries, atomic_load_explicit(&h->entries, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+	atomic_store_explicit(&h->raw_bytes, atomic_load_explicit(&h->raw_bytes, memory_order_relaxed) + bytes,
+		memory_order_relaxed);
+	if (deletion)
+		atomic_store_explicit(&h->deletions, atomic_load_explicit(&h->deletions, memory_order_relaxed) + 1,
+			memory_order_relaxed);
+}
+
+/* Is exactly (key, tag) among the first n entries? < 0: damage. */
+static int leaf_has(const struct tree *t, const struct leaf *l, unsigned n, struct sst_slice key, uint64_t tag)
+{
+	for (uint64_t m = leaf_matches(l, n, fingerprint_of(key)); m; m &= m - 1) {
+		const struct tree_record *r = record_at(t, l->record[__builtin_ctzll(m)]);
+		if (!r)
+			return damaged();
+		if (r->tag == tag && slice_eq(tree_record_key(r), key))
+			return 1;
+	}
+	return 0;
+}
+
+int tree_insert(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_slice value)
+{
+	struct path path;
+	int rc = descend(t, key, tag, &path);
+	if (rc)
+		return rc;
+	struct leaf *l = at(t, path.leaf, sizeof(*l));
+	unsigned n = leaf_count(l);
+	rc = leaf_has(t, l, n, key, tag);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	struct tree_record *r = record_new(t, key, tag, value);
+	if (!r)
+		return SST_EFULL;
+	if (n == TREE_LEAF_MAX) {
+		rc = insert_by_split(t, &path, l, r);
+		if (rc)
+			return rc;
+	} else {
+		bool ascends = atomic_load_explicit(&l->sorted, memory_order_relaxed) == n &&
+			       leaf_ascends(t, l, n, key, tag);
+		leaf_fill(l, n, key, ref_of(t, r));
+		atomic_store_explicit(&l->count, (uint8_t)(n + 1), memory_order_release);
+		if (ascends)
+			atomic_store_explicit(&l->sorted, (uint8_t)(n + 1), memory_order_release);
+	}
+	count_entry(t->header, tag, key.size + value.size);
+	return 0;
+}
+
+int tree_get(const struct tree *t, struct sst_slice key, uint64_t snapshot, const struct tree_record **found)
+{
+	uint64_t limit = tag_make(snapshot, TYPE_SEEK);
+	struct path path;
+	int rc = descend(t, key, limit, &path);
+	if (rc)
+		return rc;
+	const struct leaf *l = leaf_at(t, path.leaf);
+	const struct tree_record *best = NULL;
+	for (uint64_t m = leaf_matches(l, leaf_count(l), fingerprint_of(key)); m; m &= m - 1) {
+		const struct tree_record *r = record_at(t, l->record[__builtin_ctzll(m)]);
+		if (!r)
+			return damaged();
+		if (r->tag <= limit && (!best || r->tag > best->tag) && slice_eq(tree_record_key(r), key))
+			best = r;
+	}
+	if (!best && path.high) { /* the versions of one key may go on in the next leaf, which its separator begins */
+		const struct tree_record *r = record_at(t, path.high);
+		if (!r)
+			return damaged();
+		if (slice_eq(tree_record_key(r), key))
+			best = r;
+	}
+	if (!best)
+		return SST_NO;
+	*found = best;
+	return tree_record_check(best);
+}
+
+/* ---------------------------------------------------------------- walk */
+
+/* Loads the entries of a leaf that the snapshot sees, in order. */
+static int walk_load(struct tree_walk *w, uint32_t ref)
+{
+	const struct leaf *l = leaf_at(&w->tree, ref);
+	if (!l || l->level)
+		return damaged();
+	unsigned n = leaf_count(l);
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(w->tree.base + (uint64_t)l->record[i] * 8);
+	uint8_t order[TREE_LEAF_MAX];
+	int rc = leaf_order(&w->tree, l, n, order);
+	if (rc)
+		return rc;
+	w->count = 0;
+	for (unsigned i = 0; i < n; i++) {
+		const struct tree_record *r = record_at(&w->tree, l->record[order[i]]);
+		if (!r)
+			return damaged();
+		if (tag_sequence(r->tag) <= w->snapshot)
+			w->entries[w->count++] = r;
+	}
+	return 0;
+}
+
+/* Goes down from `node` along the first or the last children and loads the leaf there. */
+static int walk_down(struct tree_walk *w, uint32_t node, bool last)
+{
+	unsigned level = node_level(&w->tree, node);
+	for (; level; level--) {
+		const struct inner *in = inner_at(&w->tree, node);
+		if (!in || in->level != level || w->depth == TREE_DEPTH_MAX)
+			return damaged();
+		uint32_t c = last ? in->count - 1u : 0;
+		w->path[w->depth].node = node;
+		w->path[w->depth++].child = c;
+		node = atomic_load_explicit(&in->child[c], memory_order_acquire);
+	}
+	return walk_load(w, node);
+}
+
+/* The neighbouring leaf, SST_NO when there is none. */
+static int walk_step(struct tree_walk *w, bool back)
+{
+	while (w->depth) {
+		const struct inner *in = inner_at(&w->tree, w->path[w->depth - 1].node);
+		if (!in)
+			return damaged();
+		uint32_t *c = &w->path[w->depth - 1].child;
+		if (back ? *c > 0 : *c + 1 < in->count) {
+			*c += back ? UINT32_MAX : 1;
+			return walk_down(w, atomic_load_explicit(&in->child[*c], memory_order_acquire), back);
+		}
+		w->depth--;
+	}
+	w->count = 0;
+	return SST_NO;
+}
+
+static int walk_settle(struct tree_walk *w, int rc, bool back)
+{
+	while (rc == 0 && w->count == 0)
+		rc = walk_step(w, back);
+	w->at = rc == 0 && back ? w->count - 1 : 0;
+	return rc;
+}
+
+static int walk_edge(struct tree_walk *w, bool last)
+{
+	w->depth = 0;
+	int rc = walk_down(w, atomic_load_explicit(&w->tree.header->root, memory_order_acquire), last);
+	return walk_settle(w, rc, last);
+}
+
+int tree_walk_first(struct tree_walk *w)
+{
+	return walk_edge(w, false);
+}
+
+int tree_walk_last(struct tree_walk *w)
+{
+	return walk_edge(w, true);
+}
+
+int tree_walk_seek(struct tree_walk *w, struct sst_slice key, uint64_t tag)
+{
+	struct path path;
+	int rc = descend(&w->tree, key, tag, &path);
+	if (rc)
+		return rc;
+	w->depth = path.depth;
+	for (unsigned i = 0; i < path.depth; i++) {
+		w->path[i].node = path.step[i].node;
+		w->path[i].child = path.step[i].child;
+	}
+	rc = walk_load(w, path.leaf);
+	if (rc)
+		return rc;
+	unsigned lo = 0, hi = w->count;
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+		if (entry_cmp(key, tag, w->entries[mid]) > 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	w->at = lo;
+	return lo < w->count ? 0 : walk_settle(w, walk_step(w, false), false);
+}
+
+int tree_walk_next(struct tree_walk *w)
+{
+	return ++w->at < w->count ? 0 : walk_settle(w, walk_step(w, false), false);
+}
+
+int tree_walk_prev(struct tree_walk *w)
+{
+	if (w->at) {
+		w->at--;
+		return 0;
+	}
+	return walk_settle(w, walk_step(w, true), true);
+}
