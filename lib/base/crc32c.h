@@ -8,6 +8,8 @@
 
 /* crc of what `crc` covers followed by n bytes at p; start with 0. crc32c(0, "123456789", 9) = e3069283. */
 uint32_t crc32c(uint32_t crc, const void *p, size_t n);
+/* The same without the instruction, so that a machine which has it can test both. */
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n);
 
 static inline uint32_t crc32c_mask(uint32_t c)
 {
