@@ -14,7 +14,8 @@ struct output {
 	uint8_t *data; /* cap bytes, at least 2 * OUTPUT_ROOM_MAX */
 	size_t size, cap;
 	int fd;
-	int error;	   /* 0, or the negative sst_status of the first failure */
+	int error;	    /* 0, or the negative sst_status of the first failure ... */
+	int os_error;	    /* ... and its errno */
 	bool line_buffered; /* output_record_end flushes */
 };
 

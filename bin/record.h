@@ -25,6 +25,7 @@
 #ifndef BIN_RECORD_H
 #define BIN_RECORD_H
 
+#include "field.h"
 #include "output.h"
 
 enum record_form {
@@ -72,10 +73,6 @@ int record_writer_begin(struct record_writer *w, struct output *out, enum record
 int record_writer_add(struct record_writer *w, const struct record *r);
 /* Writes what stands behind the last record; call it only when the stream is whole. Does not flush. */
 int record_writer_end(struct record_writer *w);
-
-/* One field by itself, as it looks in the text and hex forms. */
-void record_write_text(struct output *out, struct sst_slice field);
-void record_write_hex(struct output *out, struct sst_slice field);
 
 /* ---------------------------------------------------------------- reading */
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include "tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/status.h"
+#include "tool_option.h"
+
+#define STDOUT_BUFFER (64u << 10)
+#define MESSAGE_MAX 1536
+
+static const char *tool_name = "lsm";
+static uint8_t stdout_buffer[STDOUT_BUFFER];
+static struct output standard_output = {.data = stdout_buffer, .cap = STDOUT_BUFFER, .fd = 1};
+
+struct output *tool_stdout(void)
+{
+	return &standard_output;
+}
+
+/* ---------------------------------------------------------------- start */
+
+/* A store's file must never become descriptor 0, 1 or 2, where messages would be written into
+ * it. The holes are filled with what cannot be used the way round it is asked for, so that data
+ * for a closed standard output is still an error. */
+static void fill_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			_exit(TOOL_EXIT_FAILURE);
+}
+
+void tool_start(struct tool *t, int argc, char **argv)
+{
+	tool_name = t->name;
+	fill_descriptors();
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on file size is an error of write(2) */
+	tool_option_start(t, argc, argv);
+}
+
+/* ---------------------------------------------------------------- messages */
+
+/* One write, so that lines of many processes do not mix; no control characters, so that what is
+ * quoted from a file cannot drive a terminal. */
+static void write_line(const char *text)
+{
+	uint8_t buffer[2 * OUTPUT_ROOM_MAX];
+	struct output o = {.data = buffer, .cap = sizeof(buffer), .fd = 2};
+	output_str(&o, tool_name);
+	output_str(&o, ": ");
+	const uint8_t *p = (const uint8_t *)text;
+	for (size_t left = strlen(text); left;) {
+		size_t n = utf8_printable(p, left);
+		if (n) {
+			output_write(&o, p, n);
+		} else {
+			output_str(&o, "\\x");
+			field_write_hex(&o, slice_of(p, 1));
+			n = 1;
+		}
+		p += n;
+		left -= n;
+	}
+	output_char(&o, '\n');
+	output_flush(&o);
+}
+
+__attribute__((format(printf, 1, 0))) static void write_message(
+	const char *fmt, va_list ap, const char *behind)
+{
+	char text[MESSAGE_MAX];
+	int n = fmt ? vsnprintf(text, sizeof(text), fmt, ap) : 0;
+	if (n < 0 || (size_t)n >= sizeof(text))
+		n = (int)strlen(text);
+	if (behind)
+		snprintf(text + n, sizeof(text) - (size_t)n, "%s%s", n ? ": " : "", behind);
+	write_line(text);
+}
+
+void tool_message(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	write_message(fmt, ap, NULL);
+	va_end(ap);
+}
+
+void tool_usage(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	write_message(fmt, ap, NULL);
+	va_end(ap);
+	dprintf(2, "Try '%s --help'.\n", tool_name);
+	exit(TOOL_EXIT_USAGE);
+}
+
+int tool_exit_status(int rc)
+{
+	switch (rc) {
+	case SST_OK:
+		return TOOL_EXIT_OK;
+	case SST_NO:
+		return TOOL_EXIT_NO;
+	case SST_EINVAL:
+		return TOOL_EXIT_USAGE;
+	case SST_ECORRUPT:
+	case SST_EUNSUPPORTED:
+		return TOOL_EXIT_DAMAGE;
+	case SST_EBUSY:
+		return TOOL_EXIT_AGAIN;
+	default:
+		return TOOL_EXIT_FAILURE;
+	}
+}
+
+int tool_report(int rc, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	write_message(fmt, ap, sst_errmsg());
+	va_end(ap);
+	return tool_exit_status(rc);
+}
+
+/* ---------------------------------------------------------------- the end */
+
+void tool_fail(int rc, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	write_message(fmt, ap, sst_errmsg());
+	va_end(ap);
+	/* what came before the failure is right and goes out; its own failure is told unless it
+	 * is this one */
+	exit(standard_output.error ? tool_exit_status(rc) : tool_finish(tool_exit_status(rc)));
+}
+
+int tool_finish(int status)
+{
+	int rc = output_flush(&standard_output);
+	if (!rc && close(1) < 0)
+		rc = fail_errno("write error");
+	if (!rc)
+		return status;
+	tool_report(rc, NULL);
+	return TOOL_EXIT_FAILURE;
+}
+
+/* ---------------------------------------------------------------- inputs */
+
+int tool_open_input(const char *path)
+{
+	if (strcmp(path, "-") == 0)
+		return 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		tool_fail(fail_errno("cannot open '%s'", path), NULL);
+	return fd;
+}
