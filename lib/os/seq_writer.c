@@ -44,6 +44,7 @@ struct slot {
 	struct write_request request; /* first: the queue gives it back */
 	uint8_t *buffer;
 	unsigned retries;
+	bool direct; /* sent with O_DIRECT */
 	struct slot *next; /* in the free list */
 };
 
@@ -109,6 +110,7 @@ static void free_slot(struct seq_writer *w, struct slot *s)
 static void submit(struct seq_writer *w, struct slot *s)
 {
 	w->in_flight++;
+	s->direct = w->direct;
 	w->queue->ops->submit(w->queue, &s->request);
 }
 
@@ -132,8 +134,9 @@ static void go_on(struct seq_writer *w, struct slot *s, size_t n)
 
 static bool try_again(struct seq_writer *w, struct slot *s, int e)
 {
-	if (e == EINVAL && w->direct) {
-		drop_direct(w);
+	if (e == EINVAL && s->direct) {
+		if (w->direct)
+			drop_direct(w);
 		return true;
 	}
 	if ((e != EINTR && e != EAGAIN) || ++s->retries > RETRIES_MAX)
