@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/status.h"
@@ -167,6 +168,30 @@ int file_identify_at(int dirfd, const char *name, struct file_id *id)
 	return 0;
 }
 
+int file_access(int fd, struct file_access *a, const char *name)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return fail_errno("cannot examine '%s'", name);
+	*a = (struct file_access){st.st_mode & 07777, st.st_uid, st.st_gid};
+	return 0;
+}
+
+void file_set_mode(int fd, mode_t mode)
+{
+	(void)fchmod(fd, mode);
+}
+
+bool process_is_root(void)
+{
+	return geteuid() == 0;
+}
+
+int file_give(int fd, uid_t uid, gid_t gid, const char *name)
+{
+	return fchown(fd, uid, gid) < 0 ? fail_errno("cannot set the owner of '%s'", name) : 0;
+}
+
 int file_read_all(int dirfd, const char *name, struct buf *out, size_t max)
 {
 	int fd, rc = file_open(&fd, dirfd, name, O_RDONLY, 0);
@@ -218,6 +243,32 @@ int dir_open(int *fd, const char *path)
 {
 	*fd = open_retry(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
 	return *fd < 0 ? fail_errno("cannot open directory '%s'", path) : 0;
+}
+
+bool dir_is_remote(int dirfd, const char **name)
+{
+	static const struct {
+		unsigned magic;
+		const char *name;
+	} remote[] = {
+		{0x6969, "NFS"},
+		{0xff534d42, "CIFS"},
+		{0xfe534d42, "SMB"},
+		{0x01021997, "9p"},
+		{0x5346414f, "AFS"},
+		{0x00c36400, "Ceph"},
+		{0x0bd00bd0, "Lustre"},
+		{0x01161970, "GFS2"},
+	};
+	struct statfs st;
+	if (fstatfs(dirfd, &st) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++)
+		if ((unsigned)st.f_type == remote[i].magic) {
+			*name = remote[i].name;
+			return true;
+		}
+	return false;
 }
 
 static int sync_parent(const char *path)

@@ -39,12 +39,26 @@ int file_identify(int fd, struct file_id *id, const char *name);
 /* By name; SST_NO (no message) when there is none. */
 int file_identify_at(int dirfd, const char *name, struct file_id *id);
 
+/* Who may do what with a file. */
+struct file_access {
+	mode_t mode; /* permission bits */
+	uid_t uid;
+	gid_t gid;
+};
+int file_access(int fd, struct file_access *a, const char *name); /* of a directory, too */
+/* Sets exactly these permission bits, if they are ours to set. */
+void file_set_mode(int fd, mode_t mode);
+bool process_is_root(void);
+int file_give(int fd, uid_t uid, gid_t gid, const char *name);
+
 /* Whole small files; larger than max bytes is SST_ECORRUPT. SST_NO when there is none. */
 int file_read_all(int dirfd, const char *name, struct buf *out, size_t max);
 /* write NAME.tmpname, fsync, rename over NAME, fsync directory: after a crash NAME is old or new, whole. */
 int file_replace(int dirfd, const char *name, const char *temporary, struct sst_slice content, mode_t mode);
 
 int dir_open(int *fd, const char *path);
+/* Is it on a file system of another machine, whose locks and shared memory do not reach here? Sets *name to its name. */
+bool dir_is_remote(int dirfd, const char **name);
 int dir_make(const char *path); /* mkdir and sync of the parent; SST_NO when it exists already */
 int dir_sync(int dirfd);
 /* SST_NO when it was not there. */

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attach: from a directory to its shared memory, in constant time, replaying nothing.
+ *
+ *     LOCK: R on ATTACH -> identity (lockfile.c) -> control segment, checked -> do the files still belong to it?
+ *
+ * They belong when CURRENT names the view's MANIFEST and that, and the active log, are the same inodes and no shorter
+ * than the view says. RocksDB's read-write open always makes a new MANIFEST; a restored backup has other inodes; after a
+ * reboot there is no segment. In all these cases the memory is worthless and the directory is right: rebuild.c.
+ *
+ * A rebuild needs W on ATTACH: nobody is attached in any namespace. When somebody is - to a memory that we cannot see,
+ * since ours is not there - there must not be a second memtable: wait, and say so. Processes whose control segment lost
+ * its name find that out at their next operation (store_ready) and detach.
+ *
+ * RocksDB's whole-file lock conflicts with R on ATTACH: while it has the store open, we wait; while we are attached, it
+ * refuses to open.
+ */
+#include "db/store.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/status.h"
+#include "os/event.h"
+#include "os/lock.h"
+
+#define NAME_CHECK_NS UINT64_C(10000000)
+
+/* ---- do the files still belong to the memory? */
+
+static bool file_belongs(struct lsm *db, const char *name, uint64_t inode, uint64_t size_min)
+{
+	struct file_id id;
+	return file_identify_at(db->dirfd, name, &id) == 0 && id.inode == inode && id.size >= size_min;
+}
+
+static bool view_belongs(struct lsm *db, const struct view *v)
+{
+	char name[FILE_NAME_MAX];
+	uint64_t manifest;
+	const struct generation *g = control_generation(db->control, v->active);
+	return v->active && g->number == v->active && current_read(db->dirfd, &manifest) == 0 &&
+	       manifest == v->manifest_number &&
+	       file_belongs(db, file_name(name, FILE_MANIFEST, manifest), v->manifest_inode, v->manifest_size) &&
+	       file_belongs(db, file_name(name, FILE_WAL, g->wal_number), g->wal_inode,
+		       atomic_load_explicit(&g->wal_tail, memory_order_acquire));
+}
+
+/* A view that changes while we look is a sign of life, not of strangeness. */
+static bool files_belong(struct lsm *db)
+{
+	for (;;) {
+		struct view v = view_read(db, NULL);
+		if (view_belongs(db, &v))
+			return true;
+		if (view_read(db, NULL).number == v.number)
+			return false;
+	}
+}
+
+/* ---- the control segment */
+
+static bool control_is(const struct lsm *db, const struct identity *id, const struct segment *s)
+{
+	const struct control *c = (const void *)s->base;
+	struct file_access access;
+	uint8_t boot[16];
+	if (s->device != id->control_device || s->inode != id->control_inode ||
+		atomic_load_explicit(&c->magic, memory_order_acquire) != CONTROL_MAGIC || c->layout != CONTROL_LAYOUT ||
+		memcmp(c->token, id->token, TOKEN_SIZE) || atomic_load_explicit(&c->condemned, memory_order_relaxed))
+		return false;
+	/* Nobody outside the directory's circle may have made it. */
+	if (file_access(s->fd, &access, "segment") || (access.mode & S_IWOTH && !(db->access.mode & S_IWOTH)))
+		return false;
+	/* /dev/shm is empty after a reboot; a segment in the directory is still there and worth nothing. */
+	return id->control_place == PLACE_SHM || (boot_id(boot) == 0 && !memcmp(boot, c->boot, sizeof(boot)));
+}
+
+static int open_control(struct lsm *db)
+{
+	struct identity id;
+	char name[SEGMENT_NAME_MAX];
+	struct segment s;
+	int rc = identity_read(db, &id);
+	if (rc)
+		return rc;
+	if (id.control_place > PLACE_DIRECTORY || segment_place_fd(db, id.control_place) < 0)
+		return SST_NO;
+	segment_name(name, id.token, id.control_place, 0);
+	rc = segment_open(&s, segment_place_fd(db, id.control_place), name, sizeof(struct control), db->lock_read_only);
+	if (rc)
+		return rc == SST_ECORRUPT ? SST_NO : rc;
+	if (!control_is(db, &id, &s)) {
+		segment_close(&s);
+		return SST_NO;
+	}
+	db->control_segment = s;
+	db->control = (void *)s.base;
+	return 0;
+}
+
+/* With R (or W) on ATTACH. 0 attached; SST_NO: a rebuild is needed. */
+static int attach_live(struct lsm *db)
+{
+	int rc = open_control(db);
+	if (rc)
+		return rc;
+	if (files_belong(db))
+		return 0;
+	store_unmap(db);
+	return SST_NO;
+}
+
+/* ---- waiting and rebuilding */
+
+static const char *holder(struct lsm *db, char text[128])
+{
+	pid_t pid = 0;
+	(void)lock_test(db->lockfd, LOCK_ATTACH, &pid);
+	if (pid)
+		snprintf(text, 128, "process %d has it open (RocksDB?)", (int)pid);
+	else
+		snprintf(text, 128, "another process is rebuilding it, or RocksDB has it open");
+	return text;
+}
+
+static int share_attach(struct lsm *db)
+{
+	struct patience p = {0};
+	char text[128];
+	int rc;
+	while ((rc = lock_try(db->lockfd, LOCK_ATTACH, LOCK_SHARED)) == SST_NO) {
+		rc = patience_wait(&p, db, holder(db, text));
+		if (rc)
+			return rc;
+	}
+	return rc;
+}
+
+/* INIT and W on ATTACH, or SST_NO after a short sleep: look again, somebody else may have rebuilt it. */
+static int own_attach(struct lsm *db, struct patience *p)
+{
+	int rc = lock_try(db->lockfd, LOCK_INIT, LOCK_EXCLUSIVE);
+	if (rc == 0) {
+		rc = lock_try(db->lockfd, LOCK_ATTACH, LOCK_EXCLUSIVE);
+		if (rc == 0)
+			return 0;
+		lock_drop(db->lockfd, LOCK_INIT);
+	}
+	if (rc < 0)
+		return rc;
+	rc = patience_wait(p, db,
+		"other processes use it through a shared memory that is not to be seen here "
+		"(another container, or /dev/shm was cleaned)");
+	return rc ? rc : SST_NO;
+}
+
+static int rebuild_owned(struct lsm *db)
+{
+	int rc = attach_live(db); /* somebody may have been faster */
+	if (rc == SST_NO)
+		rc = store_rebuild(db);
+	if (!rc)
+		rc = lock_try(db->lockfd, LOCK_ATTACH, LOCK_SHARED); /* from W: cannot fail for want of the lock */
+	if (rc)
+		store_unmap(db);
+	if (rc)
+		lock_drop(db->lockfd, LOCK_ATTACH);
+	lock_drop(db->lockfd, LOCK_INIT);
+	return rc;
+}
+
+int store_attach(struct lsm *db)
+{
+	struct patience p = {0};
+	for (;;) {
+		int rc = share_attach(db);
+		if (!rc)
+			rc = attach_live(db);
+		if (rc != SST_NO) {
+			if (rc)
+				lock_drop(db->lockfd, LOCK_ATTACH);
+			db->checked_ns = clock_monotonic_ns();
+			return rc;
+		}
+		lock_drop(db->lockfd, LOCK_ATTACH);
+		if (db->lock_read_only)
+			return SST_NO;
+		rc = own_attach(db, &p);
+		if (rc == 0)
+			return rebuild_owned(db);
+		if (rc != SST_NO)
+			return rc;
+	}
+}
+
+void store_unmap(struct lsm *db)
+{
+	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
+		memtable_close(m);
+	file_close(&db->wal_fd);
+	tables_close(db);
+	version_release(&db->version);
+	db->version_view_manifest = 0;
+	segment_close(&db->control_segment);
+	db->control = NULL;
+}
+
+void store_detach(struct lsm *db)
+{
+	store_unmap(db);
+	if (db->id)
+		lock_drop(db->lockfd, LOCK_LIVE + db->id);
+	db->id = 0;
+	db->written = 0; /* a rebuild syncs every log it reads */
+	lock_drop(db->lockfd, LOCK_ATTACH);
+}
+
+int store_ready(struct lsm *db)
+{
+	if (db->private)
+		return 0;
+	if (db->control) {
+		bool condemned = atomic_load_explicit(&db->control->condemned, memory_order_relaxed);
+		uint64_t now = clock_monotonic_ns();
+		if (!condemned && now - db->checked_ns < NAME_CHECK_NS)
+			return 0;
+		db->checked_ns = now;
+		if (!condemned && !segment_unlinked(&db->control_segment))
+			return 0;
+		store_log(db, 1, "%s: attaching again",
+			condemned ? "the shared memory is damaged" : "the shared memory was removed");
+		store_detach(db);
+	}
+	int rc = store_attach(db);
+	return rc == SST_NO ? fail(SST_EIO, "the shared memory of store '%s' went away and cannot be rebuilt", db->path)
+			    : rc;
+}

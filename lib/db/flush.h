@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DB_FLUSH_H
+#define DB_FLUSH_H
+
+#include "db/store.h"
+
+/* Removes what v no longer needs: logs, segments, tables and MANIFESTs that a finished or killed flush left. Not being
+ * able to remove something is no failure: it is tried again after the next flush. REQUIRES: FLUSH. */
+void store_sweep(struct lsm *db, const struct view *v);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Get: active memtable, frozen ones newest first, then the tables (tables.c). The first that mentions the key decides.
+ * No lock is taken and nothing is written; what is gone means that the view has moved (view.c): begin again.
+ */
+#include "base/status.h"
+#include "db/apply.h"
+
+static int memtable_get(const struct memtable *m, struct sst_slice key, uint64_t snapshot, struct sst_slice *value)
+{
+	const struct tree_record *r;
+	int rc = tree_get(&m->tree, key, snapshot, &r);
+	if (rc)
+		return rc;
+	switch (tag_type(r->tag)) {
+	case TYPE_VALUE:
+		*value = tree_record_value(r);
+		return 0;
+	case TYPE_DELETION:
+		return KEY_DELETED;
+	default:
+		return fail(SST_EUNSUPPORTED, "the newest entry of the key is a %s", value_type_name(tag_type(r->tag)));
+	}
+}
+
+int view_get(struct lsm *db, const struct view *v, uint64_t snapshot, struct sst_slice key, struct sst_slice *value)
+{
+	for (uint64_t n = v->active; n >= v->oldest && n; n--) {
+		struct memtable *m;
+		int rc = view_memtable(db, n, &m);
+		if (rc)
+			return rc == SST_NO ? VIEW_MOVED : rc;
+		rc = memtable_get(m, key, snapshot, value);
+		if (rc != SST_NO)
+			return rc == KEY_DELETED ? SST_NO : rc;
+	}
+	if (!v->tables)
+		return v->active ? SST_NO : fail(SST_ECORRUPT, "the control segment is damaged");
+	int rc = view_version(db, v);
+	if (rc)
+		return rc == SST_NO ? VIEW_MOVED : rc;
+	return tables_get(db, key, snapshot, value);
+}
+
+int lsm_get(struct lsm *db, struct sst_slice key, struct sst_slice *value)
+{
+	int rc = store_ready(db);
+	while (!rc) {
+		uint64_t snapshot;
+		struct view v = view_read(db, &snapshot);
+		rc = view_get(db, &v, snapshot, key, value);
+		if (rc != VIEW_MOVED)
+			return rc;
+		if (view_read(db, NULL).number == v.number)
+			return fail_in(SST_ECORRUPT, "store '%s': a file it needs is missing", db->path);
+		rc = 0;
+	}
+	return rc;
+}

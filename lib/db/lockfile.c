@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The 128 bytes in LOCK
+ *
+ *     0 magic:8  layout:4  place:4  token:16  boot id:16  control segment device:8 inode:8
+ *     64 LOCK's own inode:8 birth:8  zeros  124 crc32c:4
+ *
+ * They say which segments belong to this directory. A copied or restored directory has another LOCK (inode, birth), a
+ * segment made by somebody else under our name another inode: both are found out here and end in a rebuild. The token is
+ * random, so nobody can have made our names beforehand.
+ */
+#include <stdio.h>
+
+#include "base/crc32c.h"
+#include "base/status.h"
+#include "db/store.h"
+
+#define IDENTITY_SIZE 128
+#define IDENTITY_MAGIC UINT64_C(0x316b636f6c6d736c) /* "lsmlock1" */
+
+static int self(const struct lsm *db, uint8_t out[16])
+{
+	struct file_id id;
+	int rc = file_identify(db->lockfd, &id, "LOCK");
+	if (rc)
+		return rc;
+	store64(out, id.inode);
+	store64(out + 8, id.birth_ns);
+	return 0;
+}
+
+int identity_read(const struct lsm *db, struct identity *id)
+{
+	uint8_t b[IDENTITY_SIZE], me[16];
+	struct file_id file;
+	int rc = file_identify(db->lockfd, &file, "LOCK");
+	if (rc)
+		return rc;
+	if (file.size < IDENTITY_SIZE)
+		return SST_NO;
+	rc = file_read(db->lockfd, 0, b, sizeof(b), "LOCK");
+	if (rc)
+		return rc;
+	if (load64(b) != IDENTITY_MAGIC || load32(b + 124) != crc32c_mask(crc32c(0, b, 124)))
+		return SST_NO;
+	rc = self(db, me);
+	if (rc)
+		return rc;
+	memcpy(id->token, b + 16, TOKEN_SIZE);
+	memcpy(id->boot, b + 32, 16);
+	id->control_place = load32(b + 12);
+	id->control_device = load64(b + 48);
+	id->control_inode = load64(b + 56);
+	return load32(b + 8) == CONTROL_LAYOUT && !memcmp(b + 64, me, 16) && id->control_inode ? 0 : SST_NO;
+}
+
+bool identity_is_ours(const struct lsm *db)
+{
+	uint8_t magic[8];
+	struct file_id file;
+	return file_identify(db->lockfd, &file, "LOCK") == 0 && file.size >= IDENTITY_SIZE &&
+	       file_read(db->lockfd, 0, magic, sizeof(magic), "LOCK") == 0 && load64(magic) == IDENTITY_MAGIC;
+}
+
+int identity_write(const struct lsm *db, const struct identity *id)
+{
+	uint8_t b[IDENTITY_SIZE] = {0};
+	store64(b, IDENTITY_MAGIC);
+	store32(b + 8, CONTROL_LAYOUT);
+	store32(b + 12, id->control_place);
+	memcpy(b + 16, id->token, TOKEN_SIZE);
+	memcpy(b + 32, id->boot, 16);
+	store64(b + 48, id->control_device);
+	store64(b + 56, id->control_inode);
+	int rc = self(db, b + 64);
+	if (rc)
+		return rc;
+	store32(b + 124, crc32c_mask(crc32c(0, b, 124)));
+	return file_write(db->lockfd, 0, b, sizeof(b), "LOCK");
+}
+
+static void segment_prefix(char name[SEGMENT_NAME_MAX], const uint8_t token[TOKEN_SIZE], uint32_t place)
+{
+	char *p = name;
+	p += sprintf(p, "%slsm.", place == PLACE_DIRECTORY ? "." : "");
+	for (unsigned i = 0; i < TOKEN_SIZE; i++)
+		p += sprintf(p, "%02x", token[i]);
+}
+
+void segment_name(char name[SEGMENT_NAME_MAX], const uint8_t token[TOKEN_SIZE], enum place place, uint64_t generation)
+{
+	segment_prefix(name, token, place);
+	size_t n = strlen(name);
+	if (generation)
+		snprintf(name + n, SEGMENT_NAME_MAX - n, ".m%llu", (unsigned long long)generation);
+	else
+		snprintf(name + n, SEGMENT_NAME_MAX - n, ".c");
+}
+
+int segment_place_fd(const struct lsm *db, uint32_t place)
+{
+	return place == PLACE_DIRECTORY ? db->dirfd : db->shmfd;
+}
+
+struct removal {
+	int dirfd;
+	char prefix[SEGMENT_NAME_MAX];
+};
+
+static int remove_if_ours(void *arg, const char *name)
+{
+	const struct removal *r = arg;
+	size_t n = strlen(r->prefix);
+	if (!strncmp(name, r->prefix, n) && name[n] == '.')
+		(void)dir_remove(r->dirfd, name);
+	return 0;
+}
+
+void segments_remove(const struct lsm *db, const uint8_t token[TOKEN_SIZE])
+{
+	for (uint32_t place = PLACE_SHM; place <= PLACE_DIRECTORY; place++) {
+		struct removal r = {.dirfd = segment_place_fd(db, place)};
+		if (r.dirfd < 0)
+			continue;
+		segment_prefix(r.prefix, token, place);
+		(void)dir_list(r.dirfd, remove_if_ours, &r);
+	}
+}

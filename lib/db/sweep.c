@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sweep: what is no longer named goes away, after what names its successor is durable.
+ *
+ * Only names that we or RocksDB give (filename.h), and never while an edit of the MANIFEST is in doubt.
+ */
+#include "db/flush.h"
+
+#include <stdlib.h>
+
+struct sweep {
+	struct lsm *db;
+	uint64_t log_number, manifest_number;
+	uint64_t *tables; /* numbers in the version, ascending */
+	size_t table_count;
+};
+
+static int number_cmp(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static bool wanted(const struct sweep *s, enum file_kind kind, uint64_t number)
+{
+	switch (kind) {
+	case FILE_WAL:
+		return number >= s->log_number;
+	case FILE_TABLE:
+		return bsearch(&number, s->tables, s->table_count, sizeof(number), number_cmp) != NULL;
+	case FILE_MANIFEST:
+		return number == s->manifest_number;
+	case FILE_TEMPORARY:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static int sweep_file(void *arg, const char *name)
+{
+	const struct sweep *s = arg;
+	char canonical[FILE_NAME_MAX];
+	uint64_t number;
+	enum file_kind kind = file_name_parse(name, &number);
+	if (wanted(s, kind, number) || strcmp(file_name(canonical, kind, number), name))
+		return 0;
+	if (dir_remove(s->db->dirfd, name) == 0)
+		store_log(s->db, 1, "removed '%s'", name);
+	return 0;
+}
+
+static void sweep_segments(struct lsm *db, uint64_t oldest)
+{
+	/* Those of the generations before, back to the first that still has its name. */
+	for (uint64_t n = oldest - 1; n > 0; n--) {
+		char name[SEGMENT_NAME_MAX];
+		int removed = SST_NO;
+		for (uint32_t place = PLACE_SHM; place <= PLACE_DIRECTORY; place++) {
+			int dirfd = segment_place_fd(db, place);
+			segment_name(name, db->control->token, place, n);
+			if (dirfd >= 0 && dir_remove(dirfd, name) == 0)
+				removed = 0;
+		}
+		if (removed == SST_NO && oldest - n > 1)
+			break;
+	}
+	view_forget(db, oldest);
+}
+
+void store_sweep(struct lsm *db, const struct view *v)
+{
+	struct sweep s = {.db = db, .log_number = db->version.log_number, .manifest_number = v->manifest_number};
+	if (atomic_load(&db->control->manifest_failed))
+		return;
+	sweep_segments(db, v->oldest);
+	s.tables = calloc(db->version.table_count + 1, sizeof(*s.tables));
+	if (!s.tables)
+		return;
+	for (; s.table_count < db->version.table_count; s.table_count++)
+		s.tables[s.table_count] = db->version.tables[s.table_count].number;
+	qsort(s.tables, s.table_count, sizeof(*s.tables), number_cmp);
+	(void)dir_list(db->dirfd, sweep_file, &s);
+	free(s.tables);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tables of a version: which of them may have a key, and those that are open.
+ *
+ * Level 0 overlaps: all whose bounds take in the key, newest first. Below, one table of each level can have it (two
+ * where they meet in one user key), found by binary search. Tables are opened when first needed and stay open; a table that
+ * is gone means that the view has moved.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/status.h"
+#include "db/store.h"
+#include "table/reader.h"
+
+#define OPEN_MAX 256
+
+struct open_table {
+	uint64_t number;
+	int fd;
+	struct file_source source;
+	struct table *table;
+	char name[FILE_NAME_MAX];
+};
+
+static void close_one(struct open_table *o)
+{
+	table_close(o->table);
+	file_close(&o->fd);
+	free(o);
+}
+
+void tables_close(struct lsm *db)
+{
+	for (size_t i = 0; i < db->table_count; i++)
+		close_one(db->tables[i]);
+	free(db->tables);
+	db->tables = NULL;
+	db->table_count = db->table_cap = 0;
+}
+
+static int open_file(struct lsm *db, struct open_table *o)
+{
+	int rc = file_open(&o->fd, db->dirfd, file_name(o->name, FILE_TABLE, o->number), O_RDONLY, 0);
+	if (rc == SST_ENOENT) /* LevelDB's name for it, which RocksDB takes as well */
+		rc = file_open(&o->fd, db->dirfd, file_name(o->name, FILE_TABLE_LDB, o->number), O_RDONLY, 0);
+	return rc == SST_ENOENT ? VIEW_MOVED : rc;
+}
+
+static int open_one(struct lsm *db, const struct table_meta *meta, struct open_table *o)
+{
+	struct table_read_options options = {
+		.manifest_sequence = meta->has_sequences ? meta->largest_sequence : UINT64_MAX};
+	struct file_id id;
+	int rc = open_file(db, o);
+	if (rc)
+		return rc;
+	rc = file_identify(o->fd, &id, o->name);
+	if (rc)
+		return rc;
+	if (id.size != meta->size)
+		return fail(SST_ECORRUPT, "'%s' has %llu bytes, the MANIFEST says %llu", o->name, (unsigned long long)id.size,
+			(unsigned long long)meta->size);
+	file_source_init(&o->source, o->fd, id.size, o->name);
+	return table_open(&o->table, &o->source.source, &options);
+}
+
+static int remember(struct lsm *db, struct open_table *o)
+{
+	if (db->table_count == db->table_cap) {
+		size_t cap = db->table_cap ? 2 * db->table_cap : 16;
+		struct open_table **p = realloc(db->tables, cap * sizeof(*p));
+		if (!p)
+			return fail_memory();
+		db->tables = p;
+		db->table_cap = cap;
+	}
+	db->tables[db->table_count++] = o;
+	return 0;
+}
+
+int tables_open(struct lsm *db, const struct table_meta *meta, struct table **out)
+{
+	for (size_t i = 0; i < db->table_count; i++)
+		if (db->tables[i]->number == meta->number) {
+			*out = db->tables[i]->table;
+			return 0;
+		}
+	if (db->table_count == OPEN_MAX)
+		tables_close(db);
+	struct open_table *o = calloc(1, sizeof(*o));
+	if (!o)
+		return fail_memory();
+	o->number = meta->number;
+	o->fd = -1;
+	int rc = open_one(db, meta, o);
+	if (!rc)
+		rc = remember(db, o);
+	if (rc) {
+		close_one(o);
+		return rc;
+	}
+	*out = o->table;
+	return 0;
+}
+
+/* ---- looking for a key */
+
+static int look(struct lsm *db, const struct table_meta *meta, struct sst_slice key, uint64_t snapshot,
+	struct sst_slice *value)
+{
+	struct table *t;
+	struct table_found found;
+	int rc = tables_open(db, meta, &t);
+	if (!rc)
+		rc = table_get(t, key, snapshot, &found);
+	if (rc)
+		return rc;
+	if (found.type != TYPE_VALUE)
+		return KEY_DELETED;
+	*value = found.value;
+	return 0;
+}
+
+static bool may_have(const struct table_meta *m, struct sst_slice key)
+{
+	return slice_cmp(ikey_user(buf_slice(&m->smallest)), key) <= 0 &&
+	       slice_cmp(key, ikey_user(buf_slice(&m->largest))) <= 0;
+}
+
+/* The first of tables [from, to), which are in order, whose largest user key is >= key. */
+static size_t first_reaching(const struct version *v, size_t from, size_t to, struct sst_slice key)
+{
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+		if (slice_cmp(ikey_user(buf_slice(&v->tables[mid].largest)), key) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
+int tables_get(struct lsm *db, struct sst_slice key, uint64_t snapshot, struct sst_slice *value)
+{
+	const struct version *v = &db->version;
+	size_t i = 0;
+	while (i < v->table_count) {
+		unsigned level = v->tables[i].level;
+		size_t end = i;
+		while (end < v->table_count && v->tables[end].level == level)
+			end++;
+		if (level)
+			i = first_reaching(v, i, end, key);
+		for (; i < end; i++) {
+			if (!may_have(&v->tables[i], key)) {
+				if (level)
+					break;
+				continue;
+			}
+			int rc = look(db, &v->tables[i], key, snapshot, value);
+			if (rc != SST_NO)
+				return rc == KEY_DELETED ? SST_NO : rc;
+		}
+		i = end;
+	}
+	return SST_NO;
+}

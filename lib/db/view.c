@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Views: what there is to read, as one consistent picture.
+ *
+ * A view names the generations (memtables) and, by MANIFEST number and size, the tables. Writers of views hold the
+ * writer lock, fill the next slot of the ring and publish it by one store of control.view. A reader copies the slot, takes
+ * the last visible sequence number as its snapshot, and looks whether the view is still the same: if so, everything
+ * up to the snapshot is in the memtables and tables that the view names, and its tables hold nothing newer.
+ *
+ * The files of a view may go away while a reader is at it (a flush finished): a missing file means "the view has moved,
+ * begin again". If it has not moved, the file is damage.
+ */
+#include "base/status.h"
+#include "db/store.h"
+
+#define TRIES 1000000
+
+struct view view_read(struct lsm *db, uint64_t *snapshot)
+{
+	struct control *c = db->control;
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint64_t n = atomic_load_explicit(&c->view, memory_order_acquire);
+		struct view v = c->views[n % RING];
+		atomic_thread_fence(memory_order_acquire);
+		uint64_t s = atomic_load_explicit(&c->visible, memory_order_acquire);
+		if (v.number == n && atomic_load_explicit(&c->view, memory_order_acquire) == n) {
+			if (snapshot)
+				*snapshot = s;
+			return v;
+		}
+	}
+	/* Only a damaged segment is in motion for ever. An impossible view is answered by SST_ECORRUPT downstream. */
+	return (struct view){.active = 0};
+}
+
+void view_publish(struct lsm *db, struct view *v)
+{
+	struct control *c = db->control;
+	uint64_t n = atomic_load_explicit(&c->view, memory_order_relaxed) + 1;
+	v->number = n;
+	atomic_store_explicit(&c->views[n % RING].number, 0, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	c->views[n % RING] = *v;
+	atomic_store_explicit(&c->view, n, memory_order_release);
+}
+
+struct memtable *view_slot(struct lsm *db)
+{
+	struct memtable *oldest = &db->mapped[0];
+	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++) {
+		if (!m->segment.base)
+			return m;
+		if (m->generation < oldest->generation)
+			oldest = m;
+	}
+	memtable_close(oldest);
+	return oldest;
+}
+
+static int open_segment(struct lsm *db, const struct generation *d, uint64_t generation, struct memtable *m)
+{
+	char name[SEGMENT_NAME_MAX];
+	struct segment s;
+	segment_name(name, db->control->token, d->place, generation);
+	int rc = segment_open(&s, segment_place_fd(db, d->place), name, memtable_commit_min(),
+		db->control_segment.read_only);
+	return rc ? rc : memtable_attach(m, &s, db->control->token, generation);
+}
+
+int view_memtable(struct lsm *db, uint64_t generation, struct memtable **out)
+{
+	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
+		if (m->segment.base && m->generation == generation) {
+			*out = m;
+			return 0;
+		}
+	const struct generation *d = control_generation(db->control, generation);
+	if (!generation || d->number != generation)
+		return SST_NO; /* its slot has been used again */
+	*out = view_slot(db);
+	return open_segment(db, d, generation, *out);
+}
+
+void view_forget(struct lsm *db, uint64_t oldest)
+{
+	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
+		if (m->segment.base && m->generation < oldest)
+			memtable_close(m);
+}
+
+int view_version(struct lsm *db, const struct view *v)
+{
+	if (db->version_view_manifest == v->manifest_number && db->version_view_size == v->manifest_size)
+		return 0;
+	version_release(&db->version);
+	db->version_view_manifest = 0;
+	int rc = manifest_read(db->dirfd, v->manifest_number, v->manifest_size, NULL, &db->version);
+	if (rc == SST_ENOENT)
+		return SST_NO;
+	if (rc)
+		return rc;
+	db->version_view_manifest = v->manifest_number;
+	db->version_view_size = v->manifest_size;
+	return 0;
+}

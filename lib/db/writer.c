@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The writer lock: one word in the control segment, 0 or the owner's id, and a bit that says "somebody sleeps".
+ *
+ * Nobody owns anything by pid. An id is a byte of LOCK that its owner keeps write-locked (LIVE + id); the kernel
+ * frees it when the owner dies, in whatever namespace, and keeps it while the owner is merely stopped. So whoever waits
+ * looks at the owner's byte now and then: free means dead, and the word is taken over by compare-and-swap.
+ *
+ * `dirty` is set before the first byte of a write goes to the log and cleared when memtable and wal_tail have
+ * caught up with it. Whoever takes the lock and finds it set - the predecessor died, or failed half way - repairs
+ * before anything else: the log is read from wal_tail, what is missing in the memtable is inserted (a look first makes
+ * that idempotent), the rest behind the last whole record is cut off. A repairer that dies leaves dirty set.
+ *
+ *     killed                                  found by the next owner
+ *     before or in the write to the log       torn bytes behind wal_tail: cut off
+ *     before, in, after linking records       whole record behind wal_tail: inserted, published
+ *     after visible, before wal_tail          the same, all there already
+ *     anywhere in a rotation                  nothing: it is published by one store (rotate.c)
+ */
+#include <fcntl.h>
+
+#include "base/status.h"
+#include "db/store.h"
+#include "db/apply.h"
+#include "os/event.h"
+#include "os/lock.h"
+
+#define ID_MASK 0x7fffffffu
+#define SPINS 200
+#define SLEEP_MS 20
+
+int writer_identify(struct lsm *db)
+{
+	while (!db->id) {
+		uint32_t id = atomic_fetch_add(&db->control->next_id, 1) & ID_MASK;
+		if (!id)
+			continue;
+		int rc = lock_try(db->lockfd, LOCK_LIVE + id, LOCK_EXCLUSIVE);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			db->id = id;
+	}
+	return 0;
+}
+
+bool writer_dead(const struct lsm *db, uint32_t id)
+{
+	return lock_test(db->lockfd, LOCK_LIVE + id, NULL) == 0;
+}
+
+static bool take(struct control *c, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong_explicit(&c->writer, &from, to, memory_order_acquire,
+		memory_order_relaxed);
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
+/* Sleeps until the word changes; takes it over from a dead owner. 0: taken. SST_NO: try again. */
+static int sleep_or_steal(struct lsm *db, struct patience *p)
+{
+	struct control *c = db->control;
+	uint32_t w = atomic_load_explicit(&c->writer, memory_order_relaxed);
+	if (!w)
+		return take(c, 0, db->id | WRITER_WAITERS) ? 0 : SST_NO;
+	if (!(w & WRITER_WAITERS)) {
+		uint32_t marked = w | WRITER_WAITERS;
+		if (!atomic_compare_exchange_strong(&c->writer, &w, marked))
+			return SST_NO;
+		w = marked;
+	}
+	event_wait(&c->writer, w, SLEEP_MS);
+	if (atomic_load_explicit(&c->writer, memory_order_relaxed) != w)
+		return SST_NO;
+	if (writer_dead(db, w & ID_MASK))
+		return take(c, w, db->id | WRITER_WAITERS) ? 0 : SST_NO;
+	int rc = patience_check(p, db, "another process holds the writer lock");
+	return rc ? rc : SST_NO;
+}
+
+static int repair(struct lsm *db)
+{
+	struct generation *g;
+	struct memtable *m;
+	int rc = writer_active(db, &g, &m);
+	if (rc)
+		return rc;
+	struct apply a = {.memtable = m, .generation = g, .control = db->control};
+	struct replayed r;
+	struct replay_sink sink = {apply_record, apply_op, &a};
+	uint64_t tail = atomic_load_explicit(&g->wal_tail, memory_order_relaxed);
+	rc = wal_replay(db->dirfd, g->wal_number, tail, &sink, &r);
+	if (!rc && r.file_size > r.good_end) {
+		char name[FILE_NAME_MAX];
+		rc = file_truncate(db->wal_fd, r.good_end, file_name(name, FILE_WAL, g->wal_number));
+	}
+	if (rc)
+		return rc;
+	if (r.last_sequence > atomic_load_explicit(&db->control->visible, memory_order_relaxed))
+		atomic_store_explicit(&db->control->visible, r.last_sequence, memory_order_release);
+	if (atomic_load_explicit(&db->control->appended, memory_order_relaxed) < g->base + r.good_end)
+		atomic_store_explicit(&db->control->appended, g->base + r.good_end, memory_order_release);
+	atomic_store_explicit(&g->wal_tail, r.good_end, memory_order_release);
+	atomic_store_explicit(&db->control->dirty, 0, memory_order_release);
+	store_log(db, 1, "repaired after a writer that did not finish: %llu records", (unsigned long long)r.records);
+	return 0;
+}
+
+int writer_lock(struct lsm *db)
+{
+	struct control *c = db->control;
+	struct patience p = {0};
+	int rc = SST_NO;
+	for (unsigned i = 0; i < SPINS && rc; i++) {
+		if (atomic_load_explicit(&c->writer, memory_order_relaxed) == 0 && take(c, 0, db->id))
+			rc = 0;
+		else
+			relax();
+	}
+	while (rc == SST_NO)
+		rc = sleep_or_steal(db, &p);
+	if (rc)
+		return rc;
+	if (!atomic_load_explicit(&c->dirty, memory_order_acquire))
+		return 0;
+	rc = repair(db);
+	if (rc) {
+		if (rc == SST_ECORRUPT)
+			atomic_store(&c->condemned, 1); /* everybody detaches; the last one's successor rebuilds */
+		writer_unlock(db);
+		return fail_in(rc, "cannot repair the memtable");
+	}
+	return 0;
+}
+
+void writer_unlock(struct lsm *db)
+{
+	struct control *c = db->control;
+	uint32_t w = atomic_exchange_explicit(&c->writer, 0, memory_order_release);
+	if (w & WRITER_WAITERS)
+		event_wake(&c->writer, 1);
+}
+
+int writer_active(struct lsm *db, struct generation **g, struct memtable **m)
+{
+	struct view v = view_read(db, NULL);
+	*g = control_generation(db->control, v.active);
+	int rc = view_memtable(db, v.active, m);
+	if (rc == SST_NO)
+		rc = fail(SST_ECORRUPT, "the active memtable segment is gone");
+	if (!rc && (db->wal_fd < 0 || db->wal_generation != v.active)) {
+		char name[FILE_NAME_MAX];
+		file_close(&db->wal_fd);
+		rc = file_open(&db->wal_fd, db->dirfd, file_name(name, FILE_WAL, (*g)->wal_number), O_RDWR, 0);
+		db->wal_generation = v.active;
+	}
+	if (rc == SST_ECORRUPT || rc == SST_ENOENT)
+		atomic_store(&db->control->condemned, 1);
+	return rc;
+}
