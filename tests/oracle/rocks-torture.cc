@@ -197,7 +197,8 @@ private:
 			return key.substr(0, key.size() - 1);
 		if (r % 4 == 2)
 			return std::to_string(r) + key;
-		key[(r >> 8) % key.size()] = static_cast<char>(key[(r >> 8) % key.size()] ^ (1 + (r >> 40) % 255));
+		char &c = key[(r >> 8) % key.size()];
+		c = static_cast<char>(static_cast<unsigned char>(c) + 1 + (r >> 40) % 255);
 		return key;
 	}
 

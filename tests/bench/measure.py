@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: MIT
+"""Cases, their contenders, how they are run in turn and what is printed of them."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+
+from goals import GOALS
+
+
+class Skip(Exception):
+    """The contender is not to be had here."""
+
+
+class Failed(Exception):
+    """It ran and did not do what was asked."""
+
+
+@dataclasses.dataclass
+class Sample:
+    value: float  # in the unit of the case
+    cpu_s: float = None
+    rss_kib: int = None
+
+
+@dataclasses.dataclass
+class Contender:
+    name: str
+    run: callable  # -> [Sample]
+    kind: str = 'peer'  # ours, peer, floor
+    before: callable = None  # once, before the first round
+    after: callable = None
+    rounds: int = None  # fewer than the case's, for the slow ones
+    ordered: bool = True  # counts for "best"
+
+
+@dataclasses.dataclass
+class Case:
+    row: str
+    name: str
+    unit: str
+    more_is_better: bool
+    contenders: list
+    rounds: int = 3
+
+
+class Bench:
+    def __init__(self, build, quick):
+        self.build = pathlib.Path(build).resolve()
+        self.quick = quick
+        self.out = self.build / 'bench'
+        self.bin = self.out / 'bin'
+        self.work = self.out / 'work'
+        self.stderr = self.out / 'stderr.txt'
+        self.made = {}
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+
+    def size(self, full, quick):
+        return quick if self.quick else full
+
+    def ours(self, name):
+        path = self.build / name
+        if not path.exists():
+            raise Skip(f'{name} is not built')
+        return str(path)
+
+    def helper(self, name):
+        path = self.bin / name
+        if not path.exists():
+            raise Skip(f'{name} is not built')
+        return str(path)
+
+    @staticmethod
+    def tool(name):
+        path = shutil.which(name)
+        if not path:
+            raise Skip(f'no {name} here')
+        return path
+
+    def fresh(self, name):
+        """An empty place for a store: a path that is not there."""
+        path = self.work / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
+        return path
+
+    def once(self, key, make):
+        """What make() returns, made once a run."""
+        if key not in self.made:
+            self.made[key] = make()
+        return self.made[key]
+
+    def data(self, form, count, first=0):
+        def make():
+            path = self.work / f'data-{form}-{count}-{first}'
+            with open(path, 'wb') as f:
+                subprocess.run([self.helper('gen'), form, str(count), str(first)], stdout=f, check=True)
+            return path
+        return self.once(('data', form, count, first), make)
+
+    def run(self, argv, stdin=None, ok=(0,), cwd=None):
+        """Not timed. Its stdout."""
+        with open(self.stderr, 'wb') as err, open(stdin or os.devnull, 'rb') as source:
+            done = subprocess.run([str(a) for a in argv], stdin=source, stdout=subprocess.PIPE, stderr=err, cwd=cwd)
+        if done.returncode not in ok:
+            raise Failed(f'{argv[0]}: status {done.returncode}: {self.last_words()}')
+        return done.stdout
+
+    def last_words(self):
+        lines = self.stderr.read_bytes().decode('utf-8', 'replace').strip().splitlines()
+        return lines[-1] if lines else 'nothing on stderr'
+
+    def timed(self, argv, runs=1, first=0, stdin=None, stdout=None, ok=(0,), unit=1e9):
+        """Whole processes, by spawn_timer. One Sample for each run; unit: nanoseconds in one of the case's."""
+        command = [self.helper('spawn_timer'), '-n', str(runs), '-b', str(first)]
+        command += ['-i', str(stdin)] if stdin else []
+        command += ['-o', str(stdout)] if stdout else []
+        samples = []
+        for line in self.run(command + [str(a) for a in argv]).split(b'\n')[:-1]:
+            wall_ns, cpu_us, rss_kib, status = map(int, line.split())
+            if status not in ok:
+                raise Failed(f'{argv[0]}: status {status}: {self.last_words()}')
+            samples.append(Sample(wall_ns / unit, cpu_us / 1e6, rss_kib))
+        return samples
+
+    def figures(self, argv):
+        """A helper's "name value" lines."""
+        return {k: int(v) for k, v in (line.split() for line in self.run(argv, ok=(0, 77)).decode().splitlines())}
+
+    def lib(self, engine, verb, where, records, *options):
+        command = [self.helper(f'lib_{engine}'), verb, '--dir', where, '--records', records, *options]
+        got = self.figures(command)
+        if not got:
+            raise Skip(f'{engine} has no {verb}')
+        return got
+
+    # Turning figures into samples.
+
+    @staticmethod
+    def rate(got, what='ops', scale=1e6):
+        """kops/s with ops, MB/s with bytes and scale 1e3."""
+        return [Sample(got[what] / got['wall_ns'] * scale, got['cpu_ns'] / 1e9)]
+
+    @staticmethod
+    def per_op(got, unit=1.0):
+        return [Sample(got['wall_ns'] / got['ops'] / unit, got['cpu_ns'] / 1e9)]
+
+
+def median(values):
+    values = [v for v in values if v is not None]
+    return statistics.median(values) if values else None
+
+
+# What a contender that does not do its work looks like: it failed, or what it printed makes no sense.
+BROKEN = (Failed, subprocess.SubprocessError, OSError, ValueError, LookupError, ArithmeticError)
+
+
+def measure(case):
+    """name -> samples, and name -> why not."""
+    samples, missing, failed = {}, {}, {}
+    alive = []
+    for c in case.contenders:
+        try:
+            if c.before:
+                c.before()
+            alive.append(c)
+            samples[c.name] = []
+        except Skip as why:
+            missing[c.name] = str(why)
+        except BROKEN as why:
+            failed[c.name] = f'{type(why).__name__}: {why}'
+    for turn in range(case.rounds):
+        for c in list(alive):
+            if turn >= (c.rounds or case.rounds):
+                continue
+            try:
+                samples[c.name] += c.run()
+            except Skip as why:
+                missing[c.name] = str(why)
+                alive.remove(c)
+            except BROKEN as why:
+                failed[c.name] = f'{type(why).__name__}: {why}'
+                alive.remove(c)
+    for c in case.contenders:
+        if c.after and c.name in samples:
+            c.after()
+    return {k: v for k, v in samples.items() if v}, missing, failed
+
+
+def number(x, digits=4):
+    if x is None:
+        return '-'
+    if x and abs(x) < 10 ** (digits - 1):
+        return f'{x:.{digits}g}'
+    return f'{x:,.0f}'
+
+
+class Report:
+    def __init__(self, bench):
+        self.bench = bench
+        self.results, self.goals = [], []
+        self.failures = 0
+
+    def case(self, case, samples, missing, failed):
+        direction = 'more' if case.more_is_better else 'less'
+        print(f'\n{case.row} / {case.name}: {case.unit}, {direction} is better')
+        print(f'  {"":24}{"n":>4}{"median":>11}{"min":>11}{"max":>11}{"cpu s":>10}{"rss MiB":>9}{"ours/it":>9}')
+        figures = {}
+        ours = next((c.name for c in case.contenders if c.kind == 'ours' and c.name in samples), None)
+        for c in case.contenders:
+            if c.name in samples:
+                figures[c.name] = {
+                    'value': median(s.value for s in samples[c.name]),
+                    'cpu_s': median(s.cpu_s for s in samples[c.name]),
+                    'rss_kib': median(s.rss_kib for s in samples[c.name]),
+                }
+        for c in case.contenders:
+            if c.name in samples:
+                self.line(case, c, samples[c.name], figures[c.name], figures.get(ours))
+            elif c.name in missing:
+                print(f'  {c.name:24} skipped: {missing[c.name]}')
+            if c.name in failed:
+                print(f'  {c.name:24} FAILED: {failed[c.name]}')
+                self.failures += 1
+        self.case_goals(case, figures)
+        self.picture(case, figures)
+        sys.stdout.flush()
+
+    def line(self, case, c, samples, figure, ours):
+        values = [s.value for s in samples]
+        rss_mib = figure['rss_kib'] / 1024 if figure['rss_kib'] else None
+        ratio = ours['value'] / figure['value'] if ours and figure['value'] else None
+        print(f'  {c.name:24}{len(values):4}{number(figure["value"]):>11}{number(min(values)):>11}{number(max(values)):>11}'
+              f'{number(figure["cpu_s"], 3):>10}{number(rss_mib, 3):>9}{number(ratio, 3):>9}')
+        self.results.append([case.row, case.name, c.name, c.kind, case.unit, len(values), figure['value'], min(values),
+                             max(values), figure['cpu_s'], figure['rss_kib']])
+
+    def case_goals(self, case, figures):
+        best = max if case.more_is_better else min
+        peers = [c.name for c in case.contenders if c.kind == 'peer' and c.ordered and c.name in figures]
+        for row, text, what, over, figure in GOALS:
+            if row != case.row or what not in figures:
+                continue
+            names = over if isinstance(over, tuple) else (over,)
+            if over == 'best':
+                names = (best(peers, key=lambda n: figures[n]['value']),) if peers else ('best',)
+            if any(n not in figures or not figures[n][figure] for n in names):
+                continue
+            ratio = figures[what][figure] / sum(figures[n][figure] for n in names)
+            note = f' ({names[0]})' if over == 'best' else ''
+            print(f'    goal {text}{note}: measured {number(ratio, 3)}')
+            self.goals.append([case.row, case.name, text, ratio])
+
+    def picture(self, case, figures):
+        gnuplot = shutil.which('gnuplot')
+        if not gnuplot or not figures:
+            return
+        name = re.sub(r'[^A-Za-z0-9]+', '-', f'{case.row} {case.name}').strip('-')
+        lines = ''.join(f'"{n}" {f["value"]}\n' for n, f in figures.items())
+        script = (f'set terminal svg size 760,{110 + 30 * len(figures)} font "sans,12"\nset output "{self.bench.out}/{name}.svg"\n'
+                  f'set title "{case.row}: {case.name}" noenhanced\nset xlabel "{case.unit}" noenhanced\n'
+                  'set style fill solid 0.6\nset boxwidth 0.7\nset yrange [*:*] reverse\nset xrange [0:*]\nunset key\n'
+                  'set ytics noenhanced\nset lmargin 26\n'
+                  f'$data << EOD\n{lines}EOD\n'
+                  'plot $data using (0):0:(0):2:($0-0.35):($0+0.35):ytic(1) with boxxyerror\n')
+        subprocess.run([gnuplot], input=script.encode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def write(self):
+        def tsv(name, header, rows):
+            with open(self.bench.out / name, 'w') as f:
+                for row in [header] + rows:
+                    f.write('\t'.join('' if x is None else f'{x:.6g}' if isinstance(x, float) else str(x) for x in row) + '\n')
+        tsv('results.tsv', ['row', 'case', 'contender', 'kind', 'unit', 'n', 'median', 'min', 'max', 'cpu_s', 'rss_kib'],
+            self.results)
+        tsv('goals.tsv', ['row', 'case', 'goal', 'measured'], self.goals)
