@@ -4,13 +4,12 @@
  * came, by doubling, up to the largest record there can be; nothing is searched or moved twice,
  * so a record of a gigabyte costs what its bytes cost.
  */
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/status.h"
+#include "input.h"
 #include "record_form.h"
 
 #define INPUT_FIRST (256u << 10)
@@ -21,8 +20,10 @@ struct record_reader *record_reader_new(
 	int fd, const char *name, enum record_form form, enum record_shape shape)
 {
 	struct record_reader *r = calloc(1, sizeof(*r));
-	if (!r)
+	if (!r) {
+		fail_memory();
 		return NULL;
+	}
 	*r = (struct record_reader){
 		.fd = fd,
 		.name = name,
@@ -31,7 +32,8 @@ struct record_reader *record_reader_new(
 		.number = 1,
 		.pause_ms = -1,
 	};
-	if (buf_reserve(&r->in, INPUT_FIRST))
+	buf_reserve(&r->in, INPUT_FIRST);
+	if (buf_check(&r->in) == 0)
 		return r;
 	record_reader_free(r);
 	return NULL;
@@ -144,13 +146,6 @@ static int make_room(struct record_reader *r)
 	return buf_check(&r->in);
 }
 
-/* A descriptor somebody else made non-blocking is waited for. */
-static bool wait_readable(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	return errno == EINTR || (errno == EAGAIN && poll(&p, 1, -1) >= 0);
-}
-
 static void end_of_input(struct record_reader *r)
 {
 	r->eof = true;
@@ -165,15 +160,14 @@ static int read_more(struct record_reader *r)
 	int rc = make_room(r);
 	if (rc)
 		return rc;
-	ssize_t n = 0;
-	do
-		n = r->fd < 0 ? 0
-			      : read(r->fd, r->in.data + r->in.size, r->in.cap - r->in.size);
-	while (n < 0 && wait_readable(r->fd));
-	if (n < 0)
-		return fail_errno("cannot read %s", r->name) < 0 ? SST_EIO : 0;
+	size_t n = 0;
+	if (r->fd >= 0)
+		rc = input_read(
+			r->fd, r->name, r->in.data + r->in.size, r->in.cap - r->in.size, &n);
+	if (rc)
+		return rc;
 	r->paused = false;
-	r->in.size += (size_t)n;
+	r->in.size += n;
 	if (!n)
 		end_of_input(r);
 	return 0;

@@ -144,6 +144,15 @@ void tool_fail(int rc, const char *fmt, ...)
 	exit(standard_output.error ? tool_exit_status(rc) : tool_finish(tool_exit_status(rc)));
 }
 
+struct record_reader *tool_reader(
+	const struct tool *t, int fd, const char *name, enum record_shape shape)
+{
+	struct record_reader *r = record_reader_new(fd, name, t->form, shape);
+	if (!r)
+		tool_fail(SST_ENOMEM, NULL);
+	return r;
+}
+
 int tool_finish(int status)
 {
 	int rc = output_flush(&standard_output);
@@ -153,16 +162,4 @@ int tool_finish(int status)
 		return status;
 	tool_report(rc, NULL);
 	return TOOL_EXIT_FAILURE;
-}
-
-/* ---------------------------------------------------------------- inputs */
-
-int tool_open_input(const char *path)
-{
-	if (strcmp(path, "-") == 0)
-		return 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		tool_fail(fail_errno("cannot open '%s'", path), NULL);
-	return fd;
 }

@@ -126,8 +126,15 @@ uint64_t tool_size(const char *option, const char *text);
 int64_t tool_duration(const char *option, const char *text);
 uint64_t tool_number(const char *option, const char *text);
 
-/* An input named on the command line: "-" is standard input. The descriptor, or the end of the program. */
-int tool_open_input(const char *path);
+/* Usage errors of a program that was called with -b for records of that shape: -e, a second form beside -x,
+ * a form that has no such records. */
+void tool_check_batch(const struct tool *t, enum record_shape shape);
+/* A reader of records in t->form, or the end of the program. */
+struct record_reader *tool_reader(const struct tool *t, int fd, const char *name, enum record_shape shape);
+
+/* "1.2 MiB" into text; returns text. */
+#define TOOL_SIZE_TEXT 24
+const char *tool_size_text(char text[TOOL_SIZE_TEXT], uint64_t bytes);
 
 /* ---------------------------------------------------------------- stores */
 

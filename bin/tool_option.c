@@ -7,6 +7,7 @@
 #include "tool_option.h"
 
 #include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define OPTIONS_MAX 40
@@ -236,6 +237,22 @@ int tool_next(struct tool *t)
 	return -1;
 }
 
+void tool_check_batch(const struct tool *t, enum record_shape shape)
+{
+	static const char *const names[] = {
+		[RECORD_KEY] = "keys alone",
+		[RECORD_PAIR] = "pairs",
+		[RECORD_VERSION] = "sequence and type",
+		[RECORD_CHANGE] = "operations",
+	};
+	if (t->operand == OPERAND_ESCAPED)
+		tool_usage("-e does not go with -b (the text form is escaped)");
+	if (t->operand == OPERAND_HEX && t->form != RECORD_HEX)
+		tool_usage("more than one form of records asked for");
+	if (!record_form_has(t->form, shape))
+		tool_usage("the %s form has no %s", record_form_name(t->form), names[shape]);
+}
+
 /* ---------------------------------------------------------------- values */
 
 struct sst_slice tool_operand(const struct tool *t, char *text)
@@ -315,4 +332,15 @@ uint64_t tool_number(const char *option, const char *text)
 	if (!end || *end)
 		tool_usage("%s: '%s' is not a number", option, text);
 	return v;
+}
+
+const char *tool_size_text(char text[TOOL_SIZE_TEXT], uint64_t bytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double v = (double)bytes;
+	unsigned u = 0;
+	for (; v >= 1024; u++)
+		v /= 1024;
+	snprintf(text, TOOL_SIZE_TEXT, u ? "%.1f %s" : "%.0f %s", v, units[u]);
+	return text;
 }
