@@ -22,7 +22,7 @@
 #include <fcntl.h>
 #include <limits.h>
 
-#define SLEEP_MS 50
+#define SLEEP_MAX_MS 50
 
 static void raise_to(_Atomic uint64_t *p, uint64_t v)
 {
@@ -92,11 +92,11 @@ static bool lost(struct lsm *db, uint64_t lsn)
 	return false;
 }
 
-static void follow(struct lsm *db, uint32_t event)
+static void follow(struct lsm *db, uint32_t event, struct patience *p)
 {
 	struct control *c = db->control;
 	uint32_t leader = atomic_load_explicit(&c->sync_leader, memory_order_relaxed);
-	event_wait(&c->sync_event, event, SLEEP_MS);
+	event_wait(&c->sync_event, event, p->rounds < SLEEP_MAX_MS ? ++p->rounds : SLEEP_MAX_MS);
 	if (leader && atomic_load_explicit(&c->sync_event, memory_order_relaxed) == event && writer_dead(db, leader))
 		atomic_compare_exchange_strong(&c->sync_leader, &leader, 0);
 }
@@ -111,7 +111,7 @@ int store_sync(struct lsm *db, uint64_t lsn)
 		uint32_t event = atomic_load_explicit(&c->sync_event, memory_order_acquire);
 		uint32_t nobody = 0;
 		if (!atomic_compare_exchange_strong(&c->sync_leader, &nobody, db->id)) {
-			follow(db, event);
+			follow(db, event, &p);
 			int rc = patience_check(&p, db, "another process syncs the write-ahead log");
 			if (rc)
 				return rc;

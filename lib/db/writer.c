@@ -27,7 +27,7 @@
 
 #define ID_MASK 0x7fffffffu
 #define SPINS 200
-#define SLEEP_MS 20
+#define SLEEP_MAX_MS 20
 
 int writer_identify(struct lsm *db)
 {
@@ -75,7 +75,7 @@ static int sleep_or_steal(struct lsm *db, struct patience *p)
 			return SST_NO;
 		w = marked;
 	}
-	event_wait(&c->writer, w, SLEEP_MS);
+	event_wait(&c->writer, w, p->rounds < SLEEP_MAX_MS ? ++p->rounds : SLEEP_MAX_MS);
 	if (atomic_load_explicit(&c->writer, memory_order_relaxed) != w)
 		return SST_NO;
 	if (writer_dead(db, w & ID_MASK))
