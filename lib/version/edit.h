@@ -14,11 +14,12 @@
 struct table_meta {
 	uint64_t number, size;
 	unsigned level;
-	bool has_sequences; /* false: LevelDB's tag 7 */
-	uint64_t smallest_sequence, largest_sequence;
+	bool has_sequences; /* false: LevelDB's tag 7, or RocksDB's "unknown" for a table it took over from LevelDB */
+	uint64_t smallest_sequence, largest_sequence; /* 0 without has_sequences */
 	uint64_t epoch; /* 0: absent */
 	struct buf smallest, largest;
-	struct buf extra; /* custom fields other than the epoch, as found, so that a rewrite keeps them */
+	struct buf extra; /* custom fields { varint tag, slice }* other than the epoch, as found, so that a
+			   * rewrite keeps them */
 };
 
 void table_meta_release(struct table_meta *m);
@@ -31,6 +32,7 @@ struct edit {
 		has_max_family;
 	struct buf comparator;
 	uint64_t log_number, next_file, last_sequence, min_log_number;
+	uint64_t prev_log_number; /* a second WAL that counts, in old LevelDBs; 0: none */
 	uint32_t max_family;
 	struct table_meta *added; /* array of added_count */
 	size_t added_count, added_cap;
@@ -39,7 +41,7 @@ struct edit {
 		uint64_t number;
 	} *removed;
 	size_t removed_count, removed_cap;
-	struct buf foreign; /* 8192 + n fields and others that are kept as found (db id, WAL tracking) */
+	struct buf foreign; /* 8192 + n fields, kept as found (db id, WAL tracking) */
 	bool leveldb_only;  /* decoding: only tags LevelDB knows were seen */
 	uint64_t atomic_remaining; /* tag 300 */
 	bool in_atomic_group;
@@ -50,7 +52,8 @@ void edit_release(struct edit *e); /* and ready for use again */
 struct table_meta *edit_add_table(struct edit *e, unsigned level);
 int edit_remove_table(struct edit *e, unsigned level, uint64_t number);
 
-/* Appends the record. buf_check out. */
+/* Appends the record. buf_check out. A table of which nothing is known that LevelDB does not know goes out as tag 7,
+ * every other as 103. */
 void edit_encode(const struct edit *e, struct buf *out);
 /* SST_ECORRUPT (malformed: says which tag), SST_EUNSUPPORTED (blob files, unknown tags that may not be
  * skipped). Accepts a zeroed or released edit. */

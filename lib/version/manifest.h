@@ -6,33 +6,8 @@
 #define VERSION_MANIFEST_H
 
 #include "os/file.h"
-#include "version/edit.h"
 #include "version/filename.h"
-
-struct family {
-	uint32_t id;
-	struct buf name, comparator;
-	bool dropped;
-	uint64_t log_number;
-};
-
-/* The sum of a MANIFEST's edits. */
-struct version {
-	uint64_t manifest_number;
-	uint64_t manifest_size; /* bytes of whole edits read or written: where the next one goes */
-	uint64_t file_size;	/* as found: > manifest_size when a torn tail follows */
-	uint64_t edits;		/* number of records read */
-	uint64_t log_number, min_log_number, next_file, last_sequence, epoch_max;
-	bool leveldb;		/* no tag that LevelDB does not know, and at least one tag 7 or no table at all */
-	struct family *families; /* [0] is the default one */
-	size_t family_count;
-	struct table_meta *tables; /* of the chosen column family; by level; level 0 newest first, others by key */
-	size_t table_count;
-	uint64_t foreign_tables;  /* tables of other families (they are left alone) */
-	struct buf foreign;	  /* fields to keep when the MANIFEST is rewritten */
-};
-
-void version_release(struct version *v);
+#include "version/version.h"
 
 /* Reads the name in CURRENT. SST_ENOENT: no CURRENT; SST_ECORRUPT: not a MANIFEST's name (a path with a
  * slash never is). */
@@ -41,21 +16,23 @@ int current_read(int dirfd, uint64_t *manifest_number);
 int current_write(int dirfd, uint64_t manifest_number, mode_t mode);
 
 /* Reads MANIFEST-number up to byte `limit` (UINT64_MAX: all) into v, tables of column family `family` ("default"
- * for NULL). An unfinished record at the very end is left out (v->file_size > v->manifest_size); anything else
- * that is wrong is SST_ECORRUPT with the offset. Checks what a sound store never violates: known comparator is
- * not required (see families[0].comparator); levels < 7; bounds ordered; levels 1.. not overlapping; a file
- * added twice or removed but not there; required fields present. SST_ENOENT: no such file. */
+ * for NULL). What a writer that was cut off leaves at the very end, an unfinished record or an atomic group that
+ * is not complete, is left out (v->file_size > v->manifest_size); anything else that is wrong is SST_ECORRUPT with
+ * the offset. Checks what a sound store never violates: levels < 7 (else SST_EUNSUPPORTED), bounds ordered,
+ * levels 1.. not overlapping (both only under the bytewise comparator; whether it must be that is the
+ * caller's to say), a file added twice or removed but not there, required fields present, no table's sequence
+ * numbers above the last sequence. SST_ENOENT: no such file, or no such column family.
+ * v need not be initialised; after a failure it is empty. */
 int manifest_read(int dirfd, uint64_t number, uint64_t limit, const char *family, struct version *v);
 
-/* Adds the edit's effect to v (as manifest_read does for each record). */
-int version_apply(struct version *v, struct edit *e);
-
 /* Appends one edit at *size of the open MANIFEST with one write and fdatasync; *size moves on. On failure the
- * file is cut back to *size. */
+ * file is cut back to *size. A file that is longer (a torn tail, or another writer) is refused as
+ * SST_ECORRUPT: it is the caller that knows whether the rest may be cut off. name is for messages. */
 int manifest_append(int fd, uint64_t *size, const struct edit *e, const char *name);
 
 /* Writes MANIFEST-number (O_EXCL) holding the whole state of v as one edit, synced, with its directory. Does not
- * touch CURRENT. Refuses (SST_EUNSUPPORTED) when v has other column families. Sets manifest_number, _size. */
+ * touch CURRENT. Refuses (SST_EUNSUPPORTED) when v has other column families. Sets manifest_number, manifest_size,
+ * file_size, edits, and raises next_file above number. */
 int manifest_create(int dirfd, uint64_t number, struct version *v, mode_t mode);
 
 #endif
