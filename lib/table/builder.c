@@ -25,7 +25,7 @@
 #include "table/properties.h"
 
 #define RESTART_INTERVAL 16
-#define JOB_SIZE ((size_t)128 << 10)	    /* raw bytes at which a job is handed over */
+#define JOB_SIZE ((size_t)256 << 10)	    /* raw bytes at which a job is handed over */
 #define JOB_KEEP (4 * JOB_SIZE)		    /* larger buffers are not kept for the next job */
 #define IN_FLIGHT_BYTES ((size_t)64 << 20) /* raw bytes in jobs handed over */
 
@@ -59,7 +59,7 @@ static int start(struct table_builder *b)
 	int rc = block_codec_init(&b->codec, b->options.compression, b->options.compression_level, workers);
 	if (rc)
 		return rc;
-	b->job_count = workers ? 2 * workers + 3 : 1;
+	b->job_count = workers ? 4 * workers + 3 : 1;
 	b->jobs = calloc(b->job_count, sizeof(b->jobs[0]));
 	if (!b->jobs)
 		return fail_memory();

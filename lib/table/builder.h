@@ -5,7 +5,7 @@
  *
  * Memory does not grow with the table, but for its index (one entry per block: two internal keys and about 10
  * bytes) and the filter's hashes (8 bytes a key, 16 at worst, while the table is built, then the filter). Blocks on
- * their way take some 256 KiB per worker, 64 MiB or one entry at most if entries are huge.
+ * their way take some 2 MiB per worker; when entries are huge, up to 64 MiB and a few times the largest one.
  */
 #ifndef TABLE_BUILDER_H
 #define TABLE_BUILDER_H
