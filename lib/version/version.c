@@ -84,6 +84,103 @@ int version_init(struct version *v)
 	return buf_check(&f->name) || buf_check(&f->comparator) ? SST_ENOMEM : 0;
 }
 
+/* ---------------------------------------------------------------- resolving */
+
+/* By table; then in the order of the edits; one edit removes before it adds. */
+static int change_cmp(const void *x, const void *y)
+{
+	const struct change *a = x, *b = y;
+	if (a->number != b->number)
+		return a->number < b->number ? -1 : 1;
+	if (a->at != b->at)
+		return a->at < b->at ? -1 : 1;
+	return (int)b->removed - (int)a->removed;
+}
+
+static int wrong_change(const struct change *c, const char *what)
+{
+	return fail(SST_ECORRUPT, "table %" PRIu64 " %s level %u, by the edit at %" PRIu64, c->number, what,
+		c->level, c->at ? c->at - 1 : 0);
+}
+
+/* goleveldb enters tables twice in the first edit of a MANIFEST, word for word; LevelDB takes no notice. */
+static bool is_repeated(const struct builder *b, const struct change *first, const struct change *again)
+{
+	const struct table_meta *m = &b->metas[first->meta], *n = &b->metas[again->meta];
+	return m->level == n->level && m->size == n->size && !m->has_sequences && !n->has_sequences &&
+	       slice_eq(buf_slice(&m->smallest), buf_slice(&n->smallest)) &&
+	       slice_eq(buf_slice(&m->largest), buf_slice(&n->largest));
+}
+
+/* *there: the living addition of c's table, or NULL. */
+static int resolve_one(const struct builder *b, const struct change *c, const struct change **there, size_t *alive)
+{
+	if (c->removed) {
+		if (!*there || (*there)->level != c->level)
+			return wrong_change(c, "is removed but not at");
+		alive[(*there)->meta] = 0;
+		*there = NULL;
+		return 0;
+	}
+	if (*there)
+		return is_repeated(b, *there, c) ? 0 : wrong_change(c, "is added twice, again to");
+	alive[c->meta] = 1;
+	*there = c;
+	return 0;
+}
+
+/* Sets alive[i] to 1 for the metas that are still there. */
+static int resolve(struct builder *b, size_t *alive)
+{
+	const struct change *there = NULL;
+	if (b->change_count)
+		qsort(b->changes, b->change_count, sizeof(*b->changes), change_cmp);
+	for (size_t i = 0; i < b->change_count; i++) {
+		const struct change *c = &b->changes[i];
+		if (there && there->number != c->number)
+			there = NULL;
+		int rc = resolve_one(b, c, &there, alive);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Leaves the living tables, in the order in which they came, and a note of each one's addition. alive[i] becomes 1 +
+ * its new place. */
+static void sweep(struct builder *b, size_t *alive)
+{
+	size_t n = 0, changes = 0;
+	for (size_t i = 0; i < b->meta_count; i++) {
+		if (!alive[i]) {
+			table_meta_release(&b->metas[i]);
+			continue;
+		}
+		struct table_meta m = b->metas[i];
+		b->metas[n++] = m;
+		alive[i] = n;
+	}
+	b->meta_count = n;
+	for (size_t i = 0; i < b->change_count; i++) {
+		struct change c = b->changes[i];
+		if (c.removed || !alive[c.meta])
+			continue;
+		c.meta = alive[c.meta] - 1;
+		b->changes[changes++] = c;
+	}
+	b->change_count = changes;
+}
+
+static int settle(struct builder *b)
+{
+	size_t *alive = calloc(b->meta_count + 1, sizeof(*alive));
+	int rc = alive ? resolve(b, alive) : fail_memory();
+	if (!rc)
+		sweep(b, alive);
+	free(alive);
+	return rc;
+}
+
 /* ---------------------------------------------------------------- noting */
 
 static int note(struct builder *b, struct change c)
@@ -100,19 +197,32 @@ static int note(struct builder *b, struct change c)
 	return 0;
 }
 
+/* Room for one more meta: by sweeping out the dead as long as they are the majority, so that memory follows the
+ * living. */
+static int room_for_meta(struct builder *b)
+{
+	if (b->meta_count < b->meta_cap)
+		return 0;
+	int rc = settle(b);
+	if (rc || b->meta_count < b->meta_cap / 2)
+		return rc;
+	size_t cap = b->meta_cap ? 2 * b->meta_cap : 64;
+	struct table_meta *p = reallocarray(b->metas, cap, sizeof(*p));
+	if (!p)
+		return fail_memory();
+	b->metas = p;
+	b->meta_cap = cap;
+	return 0;
+}
+
 /* Moves *m into the builder. */
 static int note_added(struct builder *b, struct table_meta *m, uint64_t at)
 {
-	if (b->meta_count == b->meta_cap) {
-		size_t cap = b->meta_cap ? 2 * b->meta_cap : 64;
-		struct table_meta *p = reallocarray(b->metas, cap, sizeof(*p));
-		if (!p)
-			return fail_memory();
-		b->metas = p;
-		b->meta_cap = cap;
-	}
+	int rc = room_for_meta(b);
+	if (rc)
+		return rc;
 	struct change c = {.number = m->number, .at = at, .meta = b->meta_count, .level = m->level};
-	int rc = note(b, c);
+	rc = note(b, c);
 	if (rc)
 		return rc;
 	b->metas[b->meta_count++] = *m;
@@ -288,67 +398,7 @@ int builder_add(struct builder *b, struct edit *e, uint64_t at)
 	return b->has_family && f->id == b->v->family ? add_tables(b, e, at + 1) : count_tables(f, e);
 }
 
-/* ---------------------------------------------------------------- resolving */
-
-/* By table; then in the order of the edits; one edit removes before it adds. */
-static int change_cmp(const void *x, const void *y)
-{
-	const struct change *a = x, *b = y;
-	if (a->number != b->number)
-		return a->number < b->number ? -1 : 1;
-	if (a->at != b->at)
-		return a->at < b->at ? -1 : 1;
-	return (int)b->removed - (int)a->removed;
-}
-
-static int wrong_change(const struct change *c, const char *what)
-{
-	return fail(SST_ECORRUPT, "edit at %" PRIu64 ": table %" PRIu64 " %s level %u", c->at ? c->at - 1 : 0,
-		c->number, what, c->level);
-}
-
-/* goleveldb enters tables twice in the first edit of a MANIFEST, word for word; LevelDB takes no notice. */
-static bool is_repeated(const struct builder *b, const struct change *first, const struct change *again)
-{
-	const struct table_meta *m = &b->metas[first->meta], *n = &b->metas[again->meta];
-	return m->level == n->level && m->size == n->size && !m->has_sequences && !n->has_sequences &&
-	       slice_eq(buf_slice(&m->smallest), buf_slice(&n->smallest)) &&
-	       slice_eq(buf_slice(&m->largest), buf_slice(&n->largest));
-}
-
-/* *there: the living addition of c's table, or NULL. */
-static int resolve_one(const struct builder *b, const struct change *c, const struct change **there, bool *alive)
-{
-	if (c->removed) {
-		if (!*there || (*there)->level != c->level)
-			return wrong_change(c, "is removed but not at");
-		alive[(*there)->meta] = false;
-		*there = NULL;
-		return 0;
-	}
-	if (*there)
-		return is_repeated(b, *there, c) ? 0 : wrong_change(c, "is added twice, again to");
-	alive[c->meta] = true;
-	*there = c;
-	return 0;
-}
-
-/* Marks in alive[] the metas that are still there. */
-static int resolve(struct builder *b, bool *alive)
-{
-	const struct change *there = NULL;
-	if (b->change_count)
-		qsort(b->changes, b->change_count, sizeof(*b->changes), change_cmp);
-	for (size_t i = 0; i < b->change_count; i++) {
-		const struct change *c = &b->changes[i];
-		if (there && there->number != c->number)
-			there = NULL;
-		int rc = resolve_one(b, c, &there, alive);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
+/* ---------------------------------------------------------------- completing */
 
 struct order {
 	bool bytewise;
@@ -412,34 +462,32 @@ static int check_bounds(const struct version *v)
 	return 0;
 }
 
-/* Moves the living out of the builder into v->tables, in order. */
-static int collect(struct builder *b, const bool *alive, struct table_meta **sorted)
+/* Moves the metas into v->tables, in order. sorted: room for a pointer to each. */
+static int collect(struct builder *b, struct table_meta **sorted)
 {
 	struct version *v = b->v;
-	size_t n = 0;
-	for (size_t i = 0; i < b->meta_count; i++)
-		if (alive[i])
-			sorted[n++] = &b->metas[i];
+	size_t n = b->meta_count;
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &b->metas[i];
 	struct order order = order_of(v, sorted, n);
 	qsort_r(sorted, n, sizeof(*sorted), table_cmp, &order);
 	v->tables = n ? calloc(n, sizeof(*v->tables)) : NULL;
 	if (n && !v->tables)
 		return fail_memory();
-	for (; v->table_count < n; v->table_count++) {
-		v->tables[v->table_count] = *sorted[v->table_count];
-		*sorted[v->table_count] = (struct table_meta){0};
-	}
+	for (size_t i = 0; i < n; i++)
+		v->tables[i] = *sorted[i];
+	v->table_count = n;
+	b->meta_count = 0;
 	return order.bytewise ? check_bounds(v) : 0;
 }
 
-static int resolve_and_collect(struct builder *b)
+static int settle_and_collect(struct builder *b)
 {
-	bool *alive = calloc(b->meta_count + 1, sizeof(*alive));
+	int rc = settle(b);
+	if (rc)
+		return rc;
 	struct table_meta **sorted = calloc(b->meta_count + 1, sizeof(*sorted));
-	int rc = alive && sorted ? resolve(b, alive) : fail_memory();
-	if (!rc)
-		rc = collect(b, alive, sorted);
-	free(alive);
+	rc = sorted ? collect(b, sorted) : fail_memory();
 	free(sorted);
 	return rc;
 }
@@ -453,7 +501,7 @@ static void raise_above(uint64_t *v, uint64_t number)
 int builder_finish(struct builder *b)
 {
 	struct version *v = b->v;
-	int rc = b->has_family ? resolve_and_collect(b) : fail(SST_ENOENT, "no column family '%s'", b->wanted);
+	int rc = b->has_family ? settle_and_collect(b) : fail(SST_ENOENT, "no column family '%s'", b->wanted);
 	if (rc)
 		return rc;
 	struct family *f = version_family(v, v->family);

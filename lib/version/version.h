@@ -53,8 +53,8 @@ bool family_is_bytewise(const struct family *f);
 /*
  * Adding up many edits: O(n log n) for n tables whatever the numbers in them.
  *
- * The builder only notes who adds and removes what, and resolves the notes once, at the end, sorted by
- * table number. It is zeroed memory plus builder_init; builder_release after every use.
+ * The builder only notes who adds and removes what, and resolves the notes, sorted by table number, at the end and
+ * whenever half of the tables it holds may be dead. It is for one use: builder_init to builder_release.
  */
 struct change;
 

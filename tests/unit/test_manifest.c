@@ -215,6 +215,40 @@ static void edits_add_up(void)
 	version_release(&v);
 }
 
+/* The builder forgets the dead on the way; what lives, and what is told of it, must not suffer. */
+static void tables_come_and_go(void)
+{
+	struct version v;
+	struct edit e = {0};
+	begin(BYTEWISE_COMPARATOR);
+	add(&e, 0, 10, "a", "z", 5, 0);
+	edit_remove_table(&e, 0, 10);
+	put_edit(&e);
+	CHECK(code_of_reading() == SST_ECORRUPT); /* an edit removes before it adds */
+	begin(BYTEWISE_COMPARATOR);
+	for (uint64_t i = 10; i < 910; i++) {
+		add(&e, 0, i, "a", "z", i - 9, 0);
+		if (i % 10 == 0)
+			add(&e, 3, 10000 - i, "m", "n", 1, 0);
+		if (i % 10 == 5) {
+			edit_remove_table(&e, 3, 10000 - i + 5);
+			add(&e, 4, 10000 - i + 5, "m", "n", 1, 0);
+		}
+		if (i % 10 == 9)
+			edit_remove_table(&e, 4, 10000 - i + 9);
+		if (i >= 18)
+			edit_remove_table(&e, 0, i - 8);
+		put_edit(&e);
+	}
+	CHECK(read_all(&v) == 0);
+	CHECK_ORDER(&v, 909, 908, 907, 906, 905, 904, 903, 902);
+	CHECK(v.next_file == 910 && v.edits == 901);
+	version_release(&v);
+	edit_remove_table(&e, 0, 901);
+	put_edit(&e);
+	CHECK(code_of_reading() == SST_ECORRUPT);
+}
+
 static void a_limit(void)
 {
 	struct version v;
@@ -279,7 +313,7 @@ static void wrong_states(void)
 	put_edit(&e);
 	add(&e, 1, 10, "a", "b", 5, 0);
 	put_edit(&e);
-	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), "'MANIFEST-000001': edit at"));
+	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), "'MANIFEST-000001': table 10 is"));
 	begin(BYTEWISE_COMPARATOR); /* removed, but at another level */
 	add(&e, 1, 10, "a", "b", 5, 0);
 	put_edit(&e);
@@ -640,6 +674,7 @@ int main(void)
 	RUN(names);
 	RUN(current);
 	RUN(edits_add_up);
+	RUN(tables_come_and_go);
 	RUN(a_limit);
 	RUN(order_of_level_0);
 	RUN(next_file_is_above_all);
