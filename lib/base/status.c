@@ -67,6 +67,27 @@ int fail_in(int code, const char *fmt, ...)
 	return code;
 }
 
+#define KEY_SHOWN 48
+
+int fail_key(int code, struct sst_slice key, const char *fmt, ...)
+{
+	char shown[4 * KEY_SHOWN + 4], *p = shown;
+	for (size_t i = 0; i < key.size && i < KEY_SHOWN; i++) {
+		uint8_t c = key.data[i];
+		if (c >= 0x20 && c < 0x7f && c != '\\')
+			*p++ = (char)c;
+		else
+			p += sprintf(p, "\\x%02x", c);
+	}
+	snprintf(p, 4, "%s", key.size > KEY_SHOWN ? "..." : "");
+	char text[MESSAGE_MAX / 2];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return fail(code, "key '%s': %s", shown, text);
+}
+
 int fail_memory(void)
 {
 	return fail(SST_ENOMEM, "out of memory");

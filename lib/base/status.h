@@ -19,6 +19,9 @@ int fail_errno(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold))
 /* Puts "text: " in front of the message; returns code, so that `return fail_in(rc, "...")` reads well. */
 int fail_in(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 
+/* The same about an entry: "key 'abc\x00': text". Keys are cut to a readable length. */
+int fail_key(int code, struct sst_slice key, const char *fmt, ...) __attribute__((format(printf, 3, 4), cold));
+
 /* SST_ENOMEM with its message. */
 int fail_memory(void) __attribute__((cold));
 

@@ -43,8 +43,10 @@ int apply_op(void *arg, const struct batch_op *op)
 {
 	struct apply *a = arg;
 	uint8_t type = op->type == TYPE_SINGLE_DELETION ? TYPE_DELETION : op->type;
-	if (type == TYPE_LOG_DATA || op->column_family)
+	if (type == TYPE_LOG_DATA || op->column_family != a->family)
 		return 0;
+	if (type == TYPE_RANGE_DELETION && a->range_deletion)
+		return a->range_deletion(a->range_arg, op);
 	if (type != TYPE_VALUE && type != TYPE_DELETION && !a->any_type)
 		return fail(SST_EUNSUPPORTED, "%s in a store to be written", value_type_name(type));
 	if (op->key.size > LSM_KEY_MAX || op->value.size > LSM_VALUE_MAX)

@@ -10,6 +10,10 @@ struct apply {
 	struct generation *generation; /* its first_ns is set with the first record; may be NULL */
 	struct control *control;
 	bool any_type; /* keep operations that we cannot evaluate, so that reading their keys can say so */
+	uint32_t family; /* id of the column family; operations of others are passed over */
+	/* Takes range tombstones (op->key to op->value) where they can be kept apart; NULL: refused. */
+	int (*range_deletion)(void *arg, const struct batch_op *op);
+	void *range_arg;
 };
 
 /* The two halves of a struct replay_sink. Room is secured record by record. */

@@ -24,6 +24,7 @@
 #include "base/status.h"
 #include "os/event.h"
 #include "os/lock.h"
+#include "db/tables.h"
 
 #define NAME_CHECK_NS UINT64_C(10000000)
 
@@ -205,6 +206,7 @@ void store_unmap(struct lsm *db)
 	db->version_view_manifest = 0;
 	segment_close(&db->control_segment);
 	db->control = NULL;
+	range_dels_release(&db->log_dels);
 }
 
 void store_detach(struct lsm *db)

@@ -5,12 +5,10 @@
  * Killed in between: a MANIFEST without CURRENT, which the next one replaces. A log or a table without CURRENT is
  * never left by us: then CURRENT was lost, and making an empty store over the remains would hide that.
  */
-#include <stdlib.h>
-
 #include "base/status.h"
 #include "db/store.h"
 
-#define FIRST_MANIFEST 2
+#define FIRST_MANIFEST 1
 
 static int survey(void *arg, const char *name)
 {
@@ -44,15 +42,12 @@ static int remove_leftover(void *arg, const char *name)
 
 static int write_manifest(struct lsm *db)
 {
-	struct version v = {.next_file = FIRST_MANIFEST + 1, .log_number = FIRST_MANIFEST + 1};
-	v.families = calloc(1, sizeof(*v.families));
-	if (!v.families)
-		return fail_memory();
-	v.family_count = 1;
-	buf_append_slice(&v.families[0].name, slice_str("default"));
-	buf_append_slice(&v.families[0].comparator, slice_str("leveldb.BytewiseComparator"));
-	v.min_log_number = v.log_number;
-	int rc = manifest_create(db->dirfd, FIRST_MANIFEST, &v, db->mode);
+	struct version v;
+	int rc = version_init(&v);
+	if (rc)
+		return rc;
+	v.next_file = v.log_number = v.min_log_number = FIRST_MANIFEST + 1; /* LevelDB knows no such minimum: not its store */
+	rc = manifest_create(db->dirfd, FIRST_MANIFEST, &v, db->mode);
 	version_release(&v);
 	return rc ? rc : current_write(db->dirfd, FIRST_MANIFEST, db->mode);
 }

@@ -5,11 +5,18 @@
  */
 #include "base/status.h"
 #include "db/apply.h"
+#include "db/tables.h"
 
-static int memtable_get(const struct memtable *m, struct sst_slice key, uint64_t snapshot, struct sst_slice *value)
+static int memtable_get(const struct lsm *db, const struct memtable *m, struct sst_slice key, uint64_t snapshot,
+	struct sst_slice *value)
 {
 	const struct tree_record *r;
 	int rc = tree_get(&m->tree, key, snapshot, &r);
+	if (rc < 0)
+		return rc;
+	uint64_t covered = db->log_dels.count ? range_dels_covering(&db->log_dels, key, snapshot) : 0;
+	if (covered && (rc == SST_NO || covered > tag_sequence(r->tag)))
+		return KEY_DELETED;
 	if (rc)
 		return rc;
 	switch (tag_type(r->tag)) {
@@ -19,7 +26,7 @@ static int memtable_get(const struct memtable *m, struct sst_slice key, uint64_t
 	case TYPE_DELETION:
 		return KEY_DELETED;
 	default:
-		return fail(SST_EUNSUPPORTED, "the newest entry of the key is a %s", value_type_name(tag_type(r->tag)));
+		return fail_key(SST_EUNSUPPORTED, key, "its newest entry is a %s", value_type_name(tag_type(r->tag)));
 	}
 }
 
@@ -30,7 +37,7 @@ int view_get(struct lsm *db, const struct view *v, uint64_t snapshot, struct sst
 		int rc = view_memtable(db, n, &m);
 		if (rc)
 			return rc == SST_NO ? VIEW_MOVED : rc;
-		rc = memtable_get(m, key, snapshot, value);
+		rc = memtable_get(db, m, key, snapshot, value);
 		if (rc != SST_NO)
 			return rc == KEY_DELETED ? SST_NO : rc;
 	}

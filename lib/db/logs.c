@@ -38,12 +38,12 @@ static int note_file(void *arg, const char *name)
 		return 0;
 	if (number > l->largest)
 		l->largest = number;
-	return kind == FILE_WAL && number >= l->minimum ? add_log(l, number, name) : 0;
+	return kind == FILE_WAL && (number >= l->minimum || number == l->previous) ? add_log(l, number, name) : 0;
 }
 
 int logs_find(struct lsm *db, const struct version *v, struct logs *l)
 {
-	*l = (struct logs){.dirfd = db->dirfd,
+	*l = (struct logs){.dirfd = db->dirfd, .previous = v->prev_log_number,
 		.minimum = v->log_number > v->min_log_number ? v->log_number : v->min_log_number};
 	int rc = dir_list(db->dirfd, note_file, l);
 	if (l->count)

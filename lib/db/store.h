@@ -12,6 +12,7 @@
 #include "db/config.h"
 #include "db/control.h"
 #include "os/file.h"
+#include "table/range_del.h"
 #include "version/manifest.h"
 
 /* Byte map of LOCK, far behind its contents. */
@@ -19,13 +20,11 @@
 #define LOCK_INIT (LOCK_ATTACH + 1)	    /* W: serialises rebuilders */
 #define LOCK_FLUSH (LOCK_ATTACH + 2)	    /* W: one flush (or compaction) at a time; writer of the MANIFEST */
 #define LOCK_LIVE (UINT64_C(1) << 41)	    /* + id, W: this writer lives */
-#define LOCK_PIN (UINT64_C(1) << 42)	    /* + view, R: a scan may still open that view's files */
 
 #define FROZEN_MAX 4	/* frozen memtables; then writers flush */
 #define MAPPED_MAX 8	/* memtables a handle keeps mapped */
 
 struct open_table;
-struct table;
 
 struct lsm {
 	char *path;
@@ -48,6 +47,8 @@ struct lsm {
 	uint64_t wal_generation; /* whose log wal_fd is */
 	uint64_t written;	/* log position behind our last write */
 
+	struct range_dels log_dels; /* private: range tombstones of the logs */
+	enum key_order order;	/* of the column family; other than bytewise only when private */
 	struct version version;	/* of the view last looked at */
 	uint64_t version_view_manifest, version_view_size;
 	struct open_table **tables;
@@ -146,6 +147,8 @@ struct view view_read(struct lsm *db, uint64_t *snapshot);
 void view_publish(struct lsm *db, struct view *v);
 /* The memtable of a generation, mapped. SST_NO: its segment is gone (the view has moved). */
 int view_memtable(struct lsm *db, uint64_t generation, struct memtable **m);
+/* The same for the caller alone, who closes it (in a private store: borrowed). */
+int view_memtable_own(struct lsm *db, uint64_t generation, struct memtable *m);
 /* A free slot of db->mapped; the oldest generation's is freed when there is none. */
 struct memtable *view_slot(struct lsm *db);
 /* Unmaps memtables older than `oldest`. */
@@ -155,11 +158,6 @@ int view_version(struct lsm *db, const struct view *v);
 
 /* Answers of the roads to a value besides 0, SST_NO and errors. */
 enum { KEY_DELETED = 2, VIEW_MOVED = 3 };
-
-/* ---- tables.c: the tables of db->version, open. VIEW_MOVED: the file is gone. */
-int tables_open(struct lsm *db, const struct table_meta *meta, struct table **out);
-int tables_get(struct lsm *db, struct sst_slice key, uint64_t snapshot, struct sst_slice *value);
-void tables_close(struct lsm *db);
 
 /* ---- writer.c: the writer lock */
 int writer_identify(struct lsm *db); /* takes a LIVE byte, once */

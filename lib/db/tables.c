@@ -10,13 +10,15 @@
 #include <stdlib.h>
 
 #include "base/status.h"
-#include "db/store.h"
+#include "db/tables.h"
 #include "table/reader.h"
 
 #define OPEN_MAX 256
 
 struct open_table {
 	uint64_t number;
+	unsigned holders;
+	bool cached; /* in the handle's list */
 	int fd;
 	struct file_source source;
 	struct table *table;
@@ -25,6 +27,8 @@ struct open_table {
 
 static void close_one(struct open_table *o)
 {
+	if (o->holders || o->cached)
+		return;
 	table_close(o->table);
 	file_close(&o->fd);
 	free(o);
@@ -32,8 +36,10 @@ static void close_one(struct open_table *o)
 
 void tables_close(struct lsm *db)
 {
-	for (size_t i = 0; i < db->table_count; i++)
+	for (size_t i = 0; i < db->table_count; i++) {
+		db->tables[i]->cached = false;
 		close_one(db->tables[i]);
+	}
 	free(db->tables);
 	db->tables = NULL;
 	db->table_count = db->table_cap = 0;
@@ -75,15 +81,16 @@ static int remember(struct lsm *db, struct open_table *o)
 		db->tables = p;
 		db->table_cap = cap;
 	}
+	o->cached = true;
 	db->tables[db->table_count++] = o;
 	return 0;
 }
 
-int tables_open(struct lsm *db, const struct table_meta *meta, struct table **out)
+static int find_or_open(struct lsm *db, const struct table_meta *meta, struct open_table **out)
 {
 	for (size_t i = 0; i < db->table_count; i++)
 		if (db->tables[i]->number == meta->number) {
-			*out = db->tables[i]->table;
+			*out = db->tables[i];
 			return 0;
 		}
 	if (db->table_count == OPEN_MAX)
@@ -100,8 +107,33 @@ int tables_open(struct lsm *db, const struct table_meta *meta, struct table **ou
 		close_one(o);
 		return rc;
 	}
-	*out = o->table;
+	*out = o;
 	return 0;
+}
+
+int tables_open(struct lsm *db, const struct table_meta *meta, struct table **out)
+{
+	struct open_table *o;
+	int rc = find_or_open(db, meta, &o);
+	if (!rc)
+		*out = o->table;
+	return rc;
+}
+
+int tables_hold(struct lsm *db, const struct table_meta *meta, struct open_table **held, struct table **out)
+{
+	int rc = find_or_open(db, meta, held);
+	if (!rc) {
+		(*held)->holders++;
+		*out = (*held)->table;
+	}
+	return rc;
+}
+
+void tables_unhold(struct open_table *o)
+{
+	o->holders--;
+	close_one(o);
 }
 
 /* ---- looking for a key */
@@ -122,18 +154,18 @@ static int look(struct lsm *db, const struct table_meta *meta, struct sst_slice 
 	return 0;
 }
 
-static bool may_have(const struct table_meta *m, struct sst_slice key)
+static bool may_have(const struct table_meta *m, struct sst_slice key, enum key_order order)
 {
-	return slice_cmp(ikey_user(buf_slice(&m->smallest)), key) <= 0 &&
-	       slice_cmp(key, ikey_user(buf_slice(&m->largest))) <= 0;
+	return order_cmp_user(order, ikey_user(buf_slice(&m->smallest)), key) <= 0 &&
+	       order_cmp_user(order, key, ikey_user(buf_slice(&m->largest))) <= 0;
 }
 
 /* The first of tables [from, to), which are in order, whose largest user key is >= key. */
-static size_t first_reaching(const struct version *v, size_t from, size_t to, struct sst_slice key)
+static size_t first_reaching(const struct version *v, size_t from, size_t to, struct sst_slice key, enum key_order order)
 {
 	while (from < to) {
 		size_t mid = from + (to - from) / 2;
-		if (slice_cmp(ikey_user(buf_slice(&v->tables[mid].largest)), key) < 0)
+		if (order_cmp_user(order, ikey_user(buf_slice(&v->tables[mid].largest)), key) < 0)
 			from = mid + 1;
 		else
 			to = mid;
@@ -151,9 +183,9 @@ int tables_get(struct lsm *db, struct sst_slice key, uint64_t snapshot, struct s
 		while (end < v->table_count && v->tables[end].level == level)
 			end++;
 		if (level)
-			i = first_reaching(v, i, end, key);
+			i = first_reaching(v, i, end, key, db->order);
 		for (; i < end; i++) {
-			if (!may_have(&v->tables[i], key)) {
+			if (!may_have(&v->tables[i], key, db->order)) {
 				if (level)
 					break;
 				continue;

@@ -67,6 +67,16 @@ static int open_segment(struct lsm *db, const struct generation *d, uint64_t gen
 	return rc ? rc : memtable_attach(m, &s, db->control->token, generation);
 }
 
+int view_memtable_own(struct lsm *db, uint64_t generation, struct memtable *m)
+{
+	const struct generation *d = control_generation(db->control, generation);
+	if (db->private) {
+		*m = db->mapped[0];
+		return 0;
+	}
+	return d->number == generation ? open_segment(db, d, generation, m) : SST_NO;
+}
+
 int view_memtable(struct lsm *db, uint64_t generation, struct memtable **out)
 {
 	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
@@ -94,7 +104,7 @@ int view_version(struct lsm *db, const struct view *v)
 		return 0;
 	version_release(&db->version);
 	db->version_view_manifest = 0;
-	int rc = manifest_read(db->dirfd, v->manifest_number, v->manifest_size, NULL, &db->version);
+	int rc = manifest_read(db->dirfd, v->manifest_number, v->manifest_size, db->options.family, &db->version);
 	if (rc == SST_ENOENT)
 		return SST_NO;
 	if (rc)
