@@ -64,6 +64,7 @@ struct lsm_options {
 	bool create;	 /* make the store when DIR has none (DIR's parent must exist) */
 	bool read_only;	 /* never write; works on read-only media and on stores of LevelDB and RocksDB */
 	int64_t timeout_ms; /* how long to wait for a lock before SST_EBUSY; < 0: for ever */
+	const char *family; /* with read_only: another column family than "default" of RocksDB's; NULL: that */
 	/* Told what goes on, one line each: `level` 0 = what a user should hear (waiting for a lock, damage
 	 * worked around), 1 = details for -v. May be NULL. Called on the thread that called the library. */
 	void (*log)(void *arg, int level, const char *line);
@@ -103,6 +104,27 @@ SST_API int lsm_sync(struct lsm *db);
 /* 0 with *value = the newest value, SST_NO when absent. *value lives until the next call on db. */
 SST_API int lsm_get(struct lsm *db, struct sst_slice key, struct sst_slice *value);
 
+/* ---- scans */
+
+struct lsm_scan_options {
+	struct sst_slice from;	 /* keys >= from; empty: from the first */
+	bool has_to;
+	struct sst_slice to;	 /* keys < to */
+	struct sst_slice prefix; /* keys that begin with it */
+	bool reverse;		 /* the last key first */
+};
+
+/* A walk over one instant of the store: what others put, delete and flush meanwhile changes nothing in it, and it holds
+ * up nobody, however long it lives. Memory and open files are bounded by the number of tables. opt may be NULL:
+ * everything. Lives on without db's attention, but is to be freed before db is closed. */
+struct lsm_scan;
+SST_API int lsm_scan_new(struct lsm_scan **out, struct lsm *db, const struct lsm_scan_options *opt);
+/* 0: the next pair, borrowed until the next call on s; SST_NO: that was all. */
+SST_API int lsm_scan_next(struct lsm_scan *s, struct sst_slice *key, struct sst_slice *value);
+/* The instant: every change up to this sequence number is seen, none behind it. */
+SST_API uint64_t lsm_scan_sequence(const struct lsm_scan *s);
+SST_API void lsm_scan_free(struct lsm_scan *s); /* accepts NULL */
+
 /* Number of frozen memtables that wait for a flush. Whoever sees > 0 after a write sees to it that
  * lsm_flush runs soon, in another thread (with its own handle) or process; writers that find too many
  * flush one themselves. */
@@ -131,10 +153,115 @@ SST_API int lsm_flush(struct lsm *db, const struct lsm_flush_options *opt,
 
 /* ---------------------------------------------------------------- tables */
 
-struct sst_table; /* an open table file: RocksDB block-based, format versions 0 to 7, or LevelDB */
+struct sst_table; /* an open table: RocksDB's block-based format, versions 0 to 7, or LevelDB's */
 
+/* Never written to, nor is its access time where that can be helped. */
 SST_API int sst_table_open(struct sst_table **out, const char *path);
-SST_API void sst_table_close(struct sst_table *t);
+/* The same for bytes in memory, borrowed until the table is closed; name is for messages (copied). */
+SST_API int sst_table_open_memory(struct sst_table **out, const void *data, size_t size, const char *name);
+SST_API void sst_table_close(struct sst_table *t); /* accepts NULL; close its iterators first */
+
+/* 0 when keys are ordered by memcmp, as libsst's own are; SST_EUNSUPPORTED, naming the comparator, otherwise. */
+SST_API int sst_table_bytewise(struct sst_table *t);
+
+/* Types of entries, with RocksDB's numbers. */
+enum sst_type {
+	SST_DELETE = 0,
+	SST_PUT = 1,
+	SST_MERGE = 2,		   /* an operand for a merge operator */
+	SST_SINGLE_DELETE = 7,
+	SST_RANGE_DELETE = 15,	   /* key: begin, value: end (exclusive) */
+	SST_BLOB = 17,		   /* the value is in another file */
+	SST_DELETE_TIMESTAMP = 20, /* the key ends with a timestamp */
+	SST_WIDE = 22,		   /* several named columns */
+};
+/* "del", "put", "merge", "sdel", "rdel", "blob", "delts", "wide"; NULL for other numbers. */
+SST_API const char *sst_type_name(unsigned type);
+
+struct sst_entry {
+	struct sst_slice key, value;
+	uint64_t sequence;
+	unsigned type; /* enum sst_type */
+};
+
+/* The newest that this table says of a key: type SST_PUT, or a deletion of any kind. SST_NO: it says nothing.
+ * SST_EUNSUPPORTED: its newest entry needs more than a table to be understood (SST_MERGE, ...).
+ * *e is borrowed from t until its next call. */
+SST_API int sst_table_get(struct sst_table *t, struct sst_slice key, struct sst_entry *e);
+/* Where the last sst_table_get looked, one line; borrowed until the next call on t. */
+SST_API const char *sst_table_trace(struct sst_table *t);
+
+/* ---- walking */
+
+enum sst_iter_flags {
+	/* Every entry but range deletions, as stored; otherwise what a reader would see: the newest version of each
+	 * key, nothing that is deleted. */
+	SST_ITER_ALL = 1,
+};
+
+/* Several may be open on one table, which they borrow. All belong to one thread. */
+struct sst_iter;
+SST_API int sst_iter_new(struct sst_iter **out, struct sst_table *t, unsigned flags);
+SST_API void sst_iter_free(struct sst_iter *it); /* accepts NULL */
+/* 0: *e (borrowed until the next call on it) is the first, last, next entry, ...; SST_NO: there is none. Keys come
+ * in the order of the table's comparator; with one that is not known only SST_ITER_ALL works, without seek. */
+SST_API int sst_iter_first(struct sst_iter *it, struct sst_entry *e);
+SST_API int sst_iter_last(struct sst_iter *it, struct sst_entry *e);
+SST_API int sst_iter_seek(struct sst_iter *it, struct sst_slice key, struct sst_entry *e); /* first key >= key */
+/* REQUIRES: the last call on it returned 0. */
+SST_API int sst_iter_next(struct sst_iter *it, struct sst_entry *e);
+SST_API int sst_iter_prev(struct sst_iter *it, struct sst_entry *e);
+
+/* A part of a file that is not as it should be. */
+struct sst_damage {
+	uint64_t offset, size;	  /* the block, with its trailer; size 0: not one block */
+	const char *what;	  /* one line, without file name and offset */
+	bool has_keys;		  /* from and to are known: */
+	struct sst_slice from, to; /* user keys; what is lost lies between them */
+};
+/* After a call on it failed with SST_ECORRUPT or SST_EIO: leaves that block out and goes on as sst_iter_next
+ * (sst_iter_prev when backwards) does, with the first entry of the next sound block. *d tells what was left out, but
+ * for what the message of that call said; borrowed until the next call on it. */
+SST_API int sst_iter_skip(struct sst_iter *it, bool backwards, struct sst_damage *d, struct sst_entry *e);
+
+/* The range deletion number i, in stored order; SST_NO behind the last. Its sequence is the stored one even in an
+ * ingested file (0), as RocksDB's tools show it; the views go by the one that counts. Borrowed from t. */
+SST_API int sst_table_range_deletion(struct sst_table *t, size_t i, struct sst_entry *e);
+
+/* ---- looking inside. Each calls back until that returns other than 0, and returns it. */
+
+struct sst_property {
+	struct sst_slice name, value; /* as stored */
+	bool is_number;
+	uint64_t number;
+};
+/* What the file says of itself, sorted by name; before that what its form says ("file.size", "format.version",
+ * "checksum", "global.sequence"). */
+SST_API int sst_table_properties(struct sst_table *t,
+	int (*each)(void *arg, const struct sst_property *p), void *arg);
+
+struct sst_block {
+	const char *kind; /* "data", "index", "filter", "properties", "metaindex", ... */
+	uint64_t offset, size; /* without the trailer */
+	const char *compression; /* "NoCompression", "ZSTD", ... */
+	uint64_t contents_size;	 /* decompressed */
+	uint64_t entries;	 /* of data blocks */
+	struct sst_slice first_key; /* user key; of data blocks that are not empty */
+	bool has_first_key;
+};
+/* The data blocks, in order, as the index has them. A first key that the index does not hold is read from the block;
+ * contents_size and entries are not given. */
+SST_API int sst_table_index(struct sst_table *t, int (*each)(void *arg, const struct sst_block *b), void *arg);
+/* Every block of the file, in the order of their offsets. Reads and decodes them all. */
+SST_API int sst_table_blocks(struct sst_table *t, int (*each)(void *arg, const struct sst_block *b), void *arg);
+
+struct sst_check_stats {
+	uint64_t damages, blocks, entries, bytes;
+};
+/* Reads everything and compares it: checksums, order, index and blocks, properties and contents, filter and keys.
+ * 0: sound; SST_NO: each damage was reported; < 0: could not go on. */
+SST_API int sst_table_check(struct sst_table *t, void (*report)(void *arg, const struct sst_damage *d), void *arg,
+	struct sst_check_stats *stats);
 
 #ifdef __cplusplus
 }

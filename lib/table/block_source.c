@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "table/block_source.h"
+
+#include "base/status.h"
+
+/* Reading ahead begins with the second block in a row and doubles up to the most. */
+#define AHEAD_MIN ((size_t)64 << 10)
+#define AHEAD_MAX ((size_t)1 << 20)
+
+void block_source_release(struct block_source *s)
+{
+	buf_release(&s->tail);
+	decompressor_release(&s->decompressor);
+	*s = (struct block_source){0};
+}
+
+void block_memory_release(struct block_memory *m)
+{
+	buf_release(&m->raw);
+	buf_release(&m->contents);
+	*m = (struct block_memory){0};
+}
+
+int block_source_fail(const struct block_source *s, int rc)
+{
+	return fail_in(rc, "cannot read '%s'", s->file->name);
+}
+
+int block_fail(const struct block_source *s, uint64_t offset, int rc)
+{
+	return fail_in(rc, "cannot read '%s': block at %llu", s->file->name, (unsigned long long)offset);
+}
+
+static int check_handle(const struct block_source *s, struct block_handle h)
+{
+	if (h.offset <= s->limit && h.size <= s->limit - h.offset &&
+		s->limit - h.offset - h.size >= BLOCK_TRAILER_SIZE)
+		return 0;
+	return block_fail(s, h.offset, fail(SST_ECORRUPT, "%llu bytes reach beyond the end",
+		(unsigned long long)h.size));
+}
+
+/* How much to read for a block of n bytes. */
+static size_t plan_read(const struct block_source *s, struct block_handle h, size_t n, unsigned flags,
+	struct block_memory *m)
+{
+	if (!(flags & FETCH_AHEAD) || m->expected != h.offset)
+		m->ahead = 0;
+	else
+		m->ahead = m->ahead ? m->ahead * 2 : AHEAD_MIN;
+	if (m->ahead > AHEAD_MAX)
+		m->ahead = AHEAD_MAX;
+	size_t want = n > m->ahead ? n : m->ahead;
+	return want < s->limit - h.offset ? want : (size_t)(s->limit - h.offset);
+}
+
+/* The block with its trailer: from what is in memory already, or read. */
+static int read_raw(struct block_source *s, struct block_handle h, unsigned flags, struct block_memory *m,
+	const uint8_t **p)
+{
+	size_t n = (size_t)h.size + BLOCK_TRAILER_SIZE;
+	uint64_t tail_offset = s->file->size - s->tail.size;
+	if (h.offset >= tail_offset) {
+		*p = s->tail.data + (h.offset - tail_offset);
+		return 0;
+	}
+	if (h.offset < m->raw_offset || h.offset + n > m->raw_offset + m->raw.size) {
+		size_t want = plan_read(s, h, n, flags, m);
+		buf_clear(&m->raw);
+		if (!buf_reserve(&m->raw, want))
+			return fail_memory();
+		int rc = s->file->read(s->file, h.offset, m->raw.data, want);
+		if (rc)
+			return rc;
+		m->raw.size = want;
+		m->raw_offset = h.offset;
+	}
+	m->expected = h.offset + n;
+	*p = m->raw.data + (h.offset - m->raw_offset);
+	return 0;
+}
+
+bool block_verify(const struct block_source *s, uint64_t offset, struct sst_slice contents)
+{
+	const uint8_t *trailer = contents.data + contents.size;
+#ifdef FUZZING
+	(void)s, (void)offset, (void)trailer;
+	return true;
+#else
+	return s->checksum == CHECKSUM_NONE ||
+	       block_checksum(s->checksum, contents, trailer[0]) + checksum_context(s->base, offset) ==
+		       load32(trailer + 1);
+#endif
+}
+
+int block_fetch(struct block_source *s, struct block_handle h, unsigned flags, struct block_memory *m,
+	struct sst_slice *contents)
+{
+	const uint8_t *p = NULL;
+	int rc = check_handle(s, h);
+	if (!rc)
+		rc = read_raw(s, h, flags, m, &p);
+	if (rc)
+		return rc;
+	*contents = slice_of(p, (size_t)h.size);
+	uint8_t type = m->type = p[h.size];
+	if (flags & FETCH_UNCHECKED)
+		return type ? block_fail(s, h.offset, fail(SST_ECORRUPT, "compressed, which it may not be")) : 0;
+	if (!block_verify(s, h.offset, *contents))
+		return block_fail(s, h.offset, fail(SST_ECORRUPT, "checksum mismatch"));
+	if (type == COMPRESSION_NONE)
+		return 0;
+	rc = decompress(&s->decompressor, type, *contents, flags & FETCH_DATA, &m->contents);
+	if (rc)
+		return block_fail(s, h.offset, rc);
+	*contents = buf_slice(&m->contents);
+	return 0;
+}
