@@ -51,7 +51,8 @@ int batch_iter_init(struct batch_iter *it, struct sst_slice record)
 {
 	*it = (struct batch_iter){.in = record};
 	if (!get_fixed64(&it->in, &it->sequence) || !get_fixed32(&it->in, &it->count))
-		return fail(SST_ECORRUPT, "write batch: %zu bytes are less than a header", record.size);
+		return fail(SST_ECORRUPT, "write batch: %zu bytes are less than a header",
+			record.size);
 	if (it->sequence > SEQUENCE_MAX || it->count > SEQUENCE_MAX - it->sequence + 1)
 		return fail(SST_ECORRUPT,
 			"write batch: sequence number %" PRIu64 " with count %" PRIu32
@@ -61,7 +62,14 @@ int batch_iter_init(struct batch_iter *it, struct sst_slice record)
 }
 
 /* What follows the type byte. */
-enum shape { SHAPE_UNKNOWN = 0, SHAPE_KEY, SHAPE_KEY_VALUE, SHAPE_BLOB, SHAPE_NOTHING, SHAPE_COMMIT };
+enum shape {
+	SHAPE_UNKNOWN = 0,
+	SHAPE_KEY,
+	SHAPE_KEY_VALUE,
+	SHAPE_BLOB,
+	SHAPE_NOTHING,
+	SHAPE_COMMIT
+};
 
 static const struct {
 	uint8_t type; /* without the column family form */
@@ -99,7 +107,8 @@ static const struct {
 static int malformed(const struct batch_iter *it, unsigned type)
 {
 	return fail(SST_ECORRUPT,
-		"write batch at sequence number %" PRIu64 ": operation %" PRIu32 " (type %u) is malformed",
+		"write batch at sequence number %" PRIu64 ": operation %" PRIu32
+		" (type %u) is malformed",
 		it->sequence, it->seen, type);
 }
 
@@ -108,7 +117,8 @@ static int end_of_batch(const struct batch_iter *it)
 	if (it->seen == it->count)
 		return SST_NO;
 	return fail(SST_ECORRUPT,
-		"write batch at sequence number %" PRIu64 ": %" PRIu32 " operations, not %" PRIu32,
+		"write batch at sequence number %" PRIu64 ": %" PRIu32
+		" operations, not %" PRIu32,
 		it->sequence, it->seen, it->count);
 }
 
@@ -132,9 +142,11 @@ int batch_iter_next(struct batch_iter *it, struct batch_op *op)
 		return end_of_batch(it);
 
 	unsigned type = it->in.data[0];
-	enum shape shape = type < sizeof(forms) / sizeof(forms[0]) ? forms[type].shape : SHAPE_UNKNOWN;
+	enum shape shape =
+		type < sizeof(forms) / sizeof(forms[0]) ? forms[type].shape : SHAPE_UNKNOWN;
 	if (shape == SHAPE_UNKNOWN || shape == SHAPE_COMMIT)
-		return fail(SST_EUNSUPPORTED, "write batch at sequence number %" PRIu64 ": type %u (%s)",
+		return fail(SST_EUNSUPPORTED,
+			"write batch at sequence number %" PRIu64 ": type %u (%s)",
 			it->sequence, type,
 			shape == SHAPE_COMMIT ? "two-phase commit" : "unknown");
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two ways to the same sum. Where the CPU has SSE 4.2 and carry-less multiplication, long inputs are cut in
- * three lanes of equal length: the crc32 instruction takes 3 cycles but one can start in each, so three
- * independent sums cost the time of one. The lanes are joined by the algebra of the polynomial: appending n bytes
- * to what has sum c multiplies c by x^(8n) mod P, one multiplication and one more crc32 instruction. Elsewhere a
- * table of the 256 one-byte sums.
+ * Two ways to the same sum. Where the CPU has SSE 4.2 and carry-less multiplication, long
+ * inputs are cut in three lanes of equal length: the crc32 instruction takes 3 cycles but one
+ * can start in each, so three independent sums cost the time of one. The lanes are joined by
+ * the algebra of the polynomial: appending n bytes to what has sum c multiplies c by x^(8n) mod
+ * P, one multiplication and one more crc32 instruction. Elsewhere a table of the 256 one-byte
+ * sums.
  *
  * x^(8n) mod P is found by squaring, in log n steps; after P. Cawley, "fast-crc32" (MIT).
  */
@@ -36,9 +37,10 @@ TARGET_FAST static uint64_t multiply(uint32_t a, uint32_t b)
 	return (uint64_t)_mm_cvtsi128_si64(_mm_clmulepi64_si128(x, y, 0));
 }
 
-/* x^n mod P in the reflected form. The binary digits of n are noted from below, inverted, until what is left is
- * small enough to do directly, then used from above. A square m^2 comes with 33 powers of x too many (see shift),
- * so from n/2 - 16 to n it is right for an odd n, and one power is to be taken off for an even one. */
+/* x^n mod P in the reflected form. The binary digits of n are noted from below, inverted,
+ * until what is left is small enough to do directly, then used from above. A square m^2
+ * comes with 33 powers of x too many (see shift), so from n/2 - 16 to n it is right for an
+ * odd n, and one power is to be taken off for an even one. */
 TARGET_FAST static uint32_t power_of_x(uint64_t n)
 {
 	uint64_t digits = 1;
@@ -52,8 +54,9 @@ TARGET_FAST static uint32_t power_of_x(uint64_t n)
 	return r;
 }
 
-/* The sum c moved over n more bytes, to be added into the last 8 of them. The product of two reflected numbers
- * is one bit short, and crc32 of 8 bytes multiplies by x^32: together 33 powers already there. */
+/* The sum c moved over n more bytes, to be added into the last 8 of them. The product of two
+ * reflected numbers is one bit short, and crc32 of 8 bytes multiplies by x^32: together 33
+ * powers already there. */
 TARGET_FAST static uint64_t shift(uint32_t c, size_t n)
 {
 	return multiply(c, power_of_x(8 * (uint64_t)n - 33));

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fields of a version edit, each a varint tag and its payload. L, N, S = varint level, number, size; K = slice
- * with an internal key; Q = varint sequence number.
+ * The fields of a version edit, each a varint tag and its payload. L, N, S = varint level,
+ * number, size; K = slice with an internal key; Q = varint sequence number.
  *
- *      1  slice comparator            2  N log        3  N next file     4  Q last sequence    9  N previous log
+ *      1  slice comparator  2  N log  3  N next file  4  Q last sequence  9  N previous log
  *      5  L slice (compaction cursor: not kept)       6  L N table removed
  *      7  L N S K K                   table added, by LevelDB
  *    100  L N S K K Q Q               table added, by an old RocksDB
  *    102  L N path S K K Q Q          the same with a path id
  *    103  L N S K K Q Q { varint custom tag, slice }* 1
  *     10  N min log to keep         203  max column family
- *    200  column family the edit is about          201  slice name: it is new        202  it is dropped
+ *    200  column family the edit is about    201  slice name: it is new    202  it is dropped
  *    300  varint: edits of the atomic group behind this one
  *    400, 401  blob files: not length-prefixed, so they can be neither skipped nor kept
  *   8192 + n   slice: may be skipped unread
  *
  * Q Q = 2^56-1, 0 where RocksDB has a table of LevelDB's whose numbers it does not know.
  *
- * Custom tags of 103: 1 ends them, 3 fixed64 min log to keep (from before tag 10), 13 epoch, 65 path id; one with
- * bit 6 (64) must be understood, others are kept unread. Source: RocksDB db/version_edit.h; LevelDB
- * db/version_edit.cc has 1-7 and 9.
+ * Custom tags of 103: 1 ends them, 3 fixed64 min log to keep (from before tag 10), 13 epoch, 65
+ * path id; one with bit 6 (64) must be understood, others are kept unread. Source: RocksDB
+ * db/version_edit.h; LevelDB db/version_edit.cc has 1-7 and 9.
  */
 #include "version/edit.h"
 
@@ -106,7 +106,8 @@ struct table_meta *edit_add_table(struct edit *e, unsigned level)
 
 int edit_remove_table(struct edit *e, unsigned level, uint64_t number)
 {
-	void *p = array_grow(e->removed, e->removed_count, &e->removed_cap, sizeof(*e->removed));
+	void *p =
+		array_grow(e->removed, e->removed_count, &e->removed_cap, sizeof(*e->removed));
 	if (!p)
 		return SST_ENOMEM;
 	e->removed = p;
@@ -221,7 +222,8 @@ static int take_number(struct sst_slice *in, uint64_t *v, bool *has, uint32_t ta
 static int take_ikey(struct sst_slice *in, struct buf *out, uint32_t tag)
 {
 	struct sst_slice s;
-	return get_slice(in, &s) && s.size >= IKEY_TAG_SIZE ? copy_slice(out, s) : malformed(tag);
+	return get_slice(in, &s) && s.size >= IKEY_TAG_SIZE ? copy_slice(out, s)
+							    : malformed(tag);
 }
 
 static int take_sequences(struct sst_slice *in, struct table_meta *m, uint32_t tag)
@@ -239,23 +241,26 @@ static int take_sequences(struct sst_slice *in, struct table_meta *m, uint32_t t
 	return 0;
 }
 
-static int take_custom(struct edit *e, struct table_meta *m, uint32_t custom, struct sst_slice value)
+static int take_custom(
+	struct edit *e, struct table_meta *m, uint32_t custom, struct sst_slice value)
 {
 	switch (custom) {
 	case CUSTOM_EPOCH:
-		return get_varint64(&value, &m->epoch) && !value.size ? 0 : malformed(TAG_ADDED);
+		return get_varint64(&value, &m->epoch) && !value.size ? 0
+								      : malformed(TAG_ADDED);
 	case CUSTOM_MIN_LOG_NUMBER:
 		e->has_min_log_number = true;
 		return get_fixed64(&value, &e->min_log_number) ? 0 : malformed(TAG_ADDED);
 	case CUSTOM_PATH:
 		if (value.size == 1 && value.data[0] == 0)
 			return 0;
-		return fail(SST_EUNSUPPORTED, "version edit: table %" PRIu64 " lies in another directory",
-			m->number);
+		return fail(SST_EUNSUPPORTED,
+			"version edit: table %" PRIu64 " lies in another directory", m->number);
 	}
 	if (custom & CUSTOM_NOT_IGNORABLE)
-		return fail(SST_EUNSUPPORTED, "version edit: table %" PRIu64 ": unknown field %" PRIu32,
-			m->number, custom);
+		return fail(SST_EUNSUPPORTED,
+			"version edit: table %" PRIu64 ": unknown field %" PRIu32, m->number,
+			custom);
 	put_varint(&m->extra, custom);
 	put_slice(&m->extra, value);
 	return buf_check(&m->extra);
@@ -283,7 +288,8 @@ static int take_path(struct sst_slice *in, uint32_t tag)
 	uint32_t path;
 	if (!get_varint32(in, &path))
 		return malformed(tag);
-	return path ? fail(SST_EUNSUPPORTED, "version edit: a table in path %" PRIu32, path) : 0;
+	return path ? fail(SST_EUNSUPPORTED, "version edit: a table in path %" PRIu32, path)
+		    : 0;
 }
 
 static int take_added(struct edit *e, uint32_t tag, struct sst_slice *in)
@@ -291,7 +297,8 @@ static int take_added(struct edit *e, uint32_t tag, struct sst_slice *in)
 	struct table_meta *m = edit_add_table(e, 0);
 	if (!m)
 		return SST_ENOMEM;
-	int rc = get_varint32(in, &m->level) && get_varint64(in, &m->number) ? 0 : malformed(tag);
+	int rc = get_varint32(in, &m->level) && get_varint64(in, &m->number) ? 0
+									     : malformed(tag);
 	if (!rc && tag == TAG_ADDED_3)
 		rc = take_path(in, tag);
 	if (!rc && !get_varint64(in, &m->size))
@@ -320,7 +327,8 @@ static int take_cursor(struct sst_slice *in)
 {
 	uint32_t level;
 	struct sst_slice key;
-	return get_varint32(in, &level) && get_slice(in, &key) ? 0 : malformed(TAG_COMPACT_CURSOR);
+	return get_varint32(in, &level) && get_slice(in, &key) ? 0
+							       : malformed(TAG_COMPACT_CURSOR);
 }
 
 static int take_foreign(struct edit *e, uint32_t tag, struct sst_slice *in)
@@ -359,7 +367,8 @@ static int take_rocksdb_field(struct edit *e, uint32_t tag, struct sst_slice *in
 		return take_number(in, &e->atomic_remaining, &e->in_atomic_group, tag);
 	case TAG_BLOB_ADDED:
 	case TAG_BLOB_GARBAGE:
-		return fail(SST_EUNSUPPORTED, "version edit: blob files (tag %" PRIu32 ")", tag);
+		return fail(
+			SST_EUNSUPPORTED, "version edit: blob files (tag %" PRIu32 ")", tag);
 	}
 	if (tag & TAG_IGNORABLE)
 		return take_foreign(e, tag, in);

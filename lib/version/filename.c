@@ -23,7 +23,9 @@ static const struct {
 
 char *file_name(char name[FILE_NAME_MAX], enum file_kind kind, uint64_t number)
 {
-	const char *prefix = kind == FILE_MANIFEST ? MANIFEST_PREFIX : kind == FILE_OPTIONS ? OPTIONS_PREFIX : "";
+	const char *prefix = kind == FILE_MANIFEST  ? MANIFEST_PREFIX
+			     : kind == FILE_OPTIONS ? OPTIONS_PREFIX
+						    : "";
 	const char *suffix = "";
 	for (size_t i = 0; i < SUFFIXES; i++)
 		if (suffixes[i].kind == kind)
@@ -72,7 +74,8 @@ enum file_kind file_name_parse(const char *name, uint64_t *number)
 	enum file_kind kind = *name ? FILE_OTHER : prefixed;
 	for (size_t i = 0; i < SUFFIXES && *name; i++)
 		if (strcmp(name, suffixes[i].suffix) == 0 &&
-			(!prefixed || (prefixed == FILE_OPTIONS && suffixes[i].kind == FILE_TEMPORARY)))
+			(!prefixed || (prefixed == FILE_OPTIONS &&
+					      suffixes[i].kind == FILE_TEMPORARY)))
 			kind = suffixes[i].kind;
 	if (kind != FILE_OTHER)
 		*number = n;

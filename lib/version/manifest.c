@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading: every record of the log is one edit; the builder (version.c) adds them up. Edits of an atomic group are held
- * back until the group is complete; RocksDB, too, forgets a group that the end of the file cuts off.
+ * Reading: every record of the log is one edit; the builder (version.c) adds them up. Edits of
+ * an atomic group are held back until the group is complete; RocksDB, too, forgets a group that
+ * the end of the file cuts off.
  *
- * Writing. Appending is one write and one fdatasync; a crash leaves the edit, or a torn tail that readers leave
- * out and the next writer cuts off. A new MANIFEST is complete and durable, its name included, before CURRENT may
- * name it:
+ * Writing. Appending is one write and one fdatasync; a crash leaves the edit, or a torn tail
+ * that readers leave out and the next writer cuts off. A new MANIFEST is complete and durable,
+ * its name included, before CURRENT may name it:
  *
- *     crash before current_write's rename   CURRENT names the old MANIFEST; the new one is a stray
- *     crash behind it                       CURRENT names the new one
+ *     crash before the rename of CURRENT   it names the old MANIFEST; the new one is a stray
+ *     crash behind it                      it names the new one
  *
- * A new MANIFEST always has tag 203 (max column family, 0): RocksDB ignores it, and a store without tables would
- * otherwise look like LevelDB's.
+ * A new MANIFEST always has tag 203 (max column family, 0): RocksDB ignores it, and a store
+ * without tables would otherwise look like LevelDB's.
  */
 #include "version/manifest.h"
 
@@ -36,10 +37,12 @@ int current_read(int dirfd, uint64_t *manifest_number)
 	bool line = b.size && b.data[b.size - 1] == '\n';
 	memcpy(name, b.data ? b.data : (const uint8_t *)"", b.size);
 	name[line ? b.size - 1 : 0] = 0;
-	if (file_name_parse(name, manifest_number) != FILE_MANIFEST || *manifest_number > FILE_NUMBER_MAX ||
+	if (file_name_parse(name, manifest_number) != FILE_MANIFEST ||
+		*manifest_number > FILE_NUMBER_MAX ||
 		strcmp(name, file_name(again, FILE_MANIFEST, *manifest_number)) != 0 ||
 		strlen(name) + 1 != b.size)
-		rc = fail(SST_ECORRUPT, "'" CURRENT "' does not hold the name of a MANIFEST and a newline");
+		rc = fail(SST_ECORRUPT,
+			"'" CURRENT "' does not hold the name of a MANIFEST and a newline");
 done:
 	buf_release(&b);
 	return rc;
@@ -89,12 +92,14 @@ static int group_apply(struct reading *r)
 	return rc;
 }
 
-/* Takes *e over. The first edit of a group says how many are behind it, and each further one, one less. */
+/* Takes *e over. The first edit of a group says how many are behind it, and each further
+ * one, one less. */
 static int group_add(struct reading *r, struct edit *e, uint64_t before)
 {
 	size_t n = r->group_count;
 	if (n && e->atomic_remaining != r->group_left - 1)
-		return fail(SST_ECORRUPT, "an atomic group says %" PRIu64 " edits are behind this, not %" PRIu64,
+		return fail(SST_ECORRUPT,
+			"an atomic group says %" PRIu64 " edits are behind this, not %" PRIu64,
 			e->atomic_remaining, r->group_left - 1);
 	if (!n)
 		r->group_begin = before;
@@ -122,12 +127,14 @@ static int add_record(struct reading *r, struct sst_slice record, uint64_t befor
 	if (!rc && e.in_atomic_group)
 		rc = group_add(r, &e, before);
 	else if (!rc && r->group_count)
-		rc = fail(SST_ECORRUPT, "%" PRIu64 " edits of an atomic group are missing", r->group_left);
+		rc = fail(SST_ECORRUPT, "%" PRIu64 " edits of an atomic group are missing",
+			r->group_left);
 	else if (!rc)
 		rc = builder_add(&r->builder, &e, r->log.record_offset);
 	edit_release(&e);
 	if (rc)
-		return fail_in(rc, "'%s': edit at %" PRIu64, r->log.source->name, r->log.record_offset);
+		return fail_in(rc, "'%s': edit at %" PRIu64, r->log.source->name,
+			r->log.record_offset);
 	r->builder.v->edits++;
 	return 0;
 }
@@ -141,7 +148,8 @@ static int check_tail(struct reading *r)
 	int rc = log_reader_resync(&r->log);
 	r->log.good_end = end;
 	if (rc == 0)
-		return fail(SST_ECORRUPT, "'%s': record at %" PRIu64 ": damaged, and a whole one is at %" PRIu64,
+		return fail(SST_ECORRUPT,
+			"'%s': record at %" PRIu64 ": damaged, and a whole one is at %" PRIu64,
 			r->log.source->name, bad, r->log.offset);
 	return rc == SST_NO ? 0 : rc;
 }
@@ -169,14 +177,16 @@ static int check_complete(const struct builder *b)
 	const struct version *v = b->v;
 	if (!b->has_next_file || !b->has_log_number || !b->has_last_sequence)
 		return fail(SST_ECORRUPT, "no %s in it",
-			!b->has_next_file ? "next file number"
+			!b->has_next_file    ? "next file number"
 			: !b->has_log_number ? "log number"
 					     : "last sequence number");
 	for (size_t i = 0; i < v->table_count; i++)
 		if (v->tables[i].largest_sequence > v->last_sequence)
 			return fail(SST_ECORRUPT,
-				"table %" PRIu64 " has sequence number %" PRIu64 ", the store only %" PRIu64,
-				v->tables[i].number, v->tables[i].largest_sequence, v->last_sequence);
+				"table %" PRIu64 " has sequence number %" PRIu64
+				", the store only %" PRIu64,
+				v->tables[i].number, v->tables[i].largest_sequence,
+				v->last_sequence);
 	return 0;
 }
 
@@ -200,7 +210,8 @@ static int read_source(struct source *s, const char *family, struct version *v)
 	return rc;
 }
 
-int manifest_read(int dirfd, uint64_t number, uint64_t limit, const char *family, struct version *v)
+int manifest_read(
+	int dirfd, uint64_t number, uint64_t limit, const char *family, struct version *v)
 {
 	char name[FILE_NAME_MAX];
 	struct file_id id;
@@ -237,7 +248,8 @@ static int frame_edit(const struct edit *e, uint64_t at, struct buf *out)
 	return rc;
 }
 
-/* After a failed write: the error that counts is the first one, so those of cutting back are not told. */
+/* After a failed write: the error that counts is the first one, so those of cutting back are
+ * not told. */
 static int cut_back(int fd, uint64_t size, const char *name, int rc)
 {
 	char first[512];
@@ -254,8 +266,9 @@ int manifest_append(int fd, uint64_t *size, const struct edit *e, const char *na
 	struct file_id id;
 	int rc = file_identify(fd, &id, name);
 	if (!rc && id.size != *size)
-		rc = fail(SST_ECORRUPT, "'%s' has %" PRIu64 " bytes, not the %" PRIu64 " of its known edits", name,
-			id.size, *size);
+		rc = fail(SST_ECORRUPT,
+			"'%s' has %" PRIu64 " bytes, not the %" PRIu64 " of its known edits",
+			name, id.size, *size);
 	if (!rc)
 		rc = frame_edit(e, *size, &framed);
 	if (!rc) {
@@ -313,13 +326,15 @@ int manifest_create(int dirfd, uint64_t number, struct version *v, mode_t mode)
 	struct buf framed = {0};
 	if (v->family_count > 1 || v->leveldb)
 		return fail(SST_EUNSUPPORTED, "cannot write a MANIFEST for %s",
-			v->leveldb ? "a LevelDB store" : "a store with several column families");
+			v->leveldb ? "a LevelDB store"
+				   : "a store with several column families");
 	if (v->next_file <= number)
 		v->next_file = number + 1;
 	struct edit e = edit_of(v);
 	int rc = frame_edit(&e, 0, &framed);
 	if (!rc)
-		rc = write_new(dirfd, file_name(name, FILE_MANIFEST, number), buf_slice(&framed), mode);
+		rc = write_new(dirfd, file_name(name, FILE_MANIFEST, number),
+			buf_slice(&framed), mode);
 	if (!rc) {
 		v->manifest_number = number;
 		v->manifest_size = v->file_size = framed.size;

@@ -8,7 +8,8 @@
 
 #define FAMILIES_MAX 4096
 
-/* One line of some edit: table `number` was added (as metas[meta]) to a level or removed from it. */
+/* One line of some edit: table `number` was added (as metas[meta]) to a level or removed
+ * from it. */
 struct change {
 	uint64_t number;
 	uint64_t at; /* offset of the edit + 1; 0: it was there before */
@@ -37,7 +38,8 @@ void version_release(struct version *v)
 
 bool family_is_bytewise(const struct family *f)
 {
-	return !f->comparator.size || slice_eq(buf_slice(&f->comparator), slice_str(BYTEWISE_COMPARATOR));
+	return !f->comparator.size ||
+	       slice_eq(buf_slice(&f->comparator), slice_str(BYTEWISE_COMPARATOR));
 }
 
 /* Where the family is or would be. */
@@ -99,21 +101,25 @@ static int change_cmp(const void *x, const void *y)
 
 static int wrong_change(const struct change *c, const char *what)
 {
-	return fail(SST_ECORRUPT, "table %" PRIu64 " %s level %u, by the edit at %" PRIu64, c->number, what,
-		c->level, c->at ? c->at - 1 : 0);
+	return fail(SST_ECORRUPT, "table %" PRIu64 " %s level %u, by the edit at %" PRIu64,
+		c->number, what, c->level, c->at ? c->at - 1 : 0);
 }
 
-/* goleveldb enters tables twice in the first edit of a MANIFEST, word for word; LevelDB takes no notice. */
-static bool is_repeated(const struct builder *b, const struct change *first, const struct change *again)
+/* goleveldb enters tables twice in the first edit of a MANIFEST, word for word; LevelDB
+ * takes no notice. */
+static bool is_repeated(
+	const struct builder *b, const struct change *first, const struct change *again)
 {
 	const struct table_meta *m = &b->metas[first->meta], *n = &b->metas[again->meta];
-	return m->level == n->level && m->size == n->size && !m->has_sequences && !n->has_sequences &&
+	return m->level == n->level && m->size == n->size && !m->has_sequences &&
+	       !n->has_sequences &&
 	       slice_eq(buf_slice(&m->smallest), buf_slice(&n->smallest)) &&
 	       slice_eq(buf_slice(&m->largest), buf_slice(&n->largest));
 }
 
 /* *there: the living addition of c's table, or NULL. */
-static int resolve_one(const struct builder *b, const struct change *c, const struct change **there, size_t *alive)
+static int resolve_one(const struct builder *b, const struct change *c,
+	const struct change **there, size_t *alive)
 {
 	if (c->removed) {
 		if (!*there || (*there)->level != c->level)
@@ -123,7 +129,8 @@ static int resolve_one(const struct builder *b, const struct change *c, const st
 		return 0;
 	}
 	if (*there)
-		return is_repeated(b, *there, c) ? 0 : wrong_change(c, "is added twice, again to");
+		return is_repeated(b, *there, c) ? 0
+						 : wrong_change(c, "is added twice, again to");
 	alive[c->meta] = 1;
 	*there = c;
 	return 0;
@@ -146,8 +153,8 @@ static int resolve(struct builder *b, size_t *alive)
 	return 0;
 }
 
-/* Leaves the living tables, in the order in which they came, and a note of each one's addition. alive[i] becomes 1 +
- * its new place. */
+/* Leaves the living tables, in the order in which they came, and a note of each one's
+ * addition. alive[i] becomes 1 + its new place. */
 static void sweep(struct builder *b, size_t *alive)
 {
 	size_t n = 0, changes = 0;
@@ -197,8 +204,8 @@ static int note(struct builder *b, struct change c)
 	return 0;
 }
 
-/* Room for one more meta: by sweeping out the dead as long as they are the majority, so that memory follows the
- * living. */
+/* Room for one more meta: by sweeping out the dead as long as they are the majority, so that
+ * memory follows the living. */
 static int room_for_meta(struct builder *b)
 {
 	if (b->meta_count < b->meta_cap)
@@ -221,7 +228,8 @@ static int note_added(struct builder *b, struct table_meta *m, uint64_t at)
 	int rc = room_for_meta(b);
 	if (rc)
 		return rc;
-	struct change c = {.number = m->number, .at = at, .meta = b->meta_count, .level = m->level};
+	struct change c = {
+		.number = m->number, .at = at, .meta = b->meta_count, .level = m->level};
 	rc = note(b, c);
 	if (rc)
 		return rc;
@@ -272,7 +280,8 @@ void builder_release(struct builder *b)
 static int add_family(struct builder *b, struct edit *e)
 {
 	if (version_family(b->v, e->column_family))
-		return fail(SST_ECORRUPT, "column family %" PRIu32 " added twice", e->column_family);
+		return fail(SST_ECORRUPT, "column family %" PRIu32 " added twice",
+			e->column_family);
 	if (b->v->family_count == FAMILIES_MAX)
 		return fail(SST_EUNSUPPORTED, "more than %d column families", FAMILIES_MAX);
 	struct family *f = insert_family(b->v, e->column_family);
@@ -306,7 +315,8 @@ static int add_family_facts(struct builder *b, struct family *f, struct edit *e)
 {
 	if (e->has_comparator && f->comparator.size &&
 		!slice_eq(buf_slice(&f->comparator), buf_slice(&e->comparator)))
-		return fail(SST_ECORRUPT, "a second comparator for column family %" PRIu32, f->id);
+		return fail(
+			SST_ECORRUPT, "a second comparator for column family %" PRIu32, f->id);
 	if (e->has_comparator) {
 		buf_clear(&f->comparator);
 		buf_append_slice(&f->comparator, buf_slice(&e->comparator));
@@ -325,7 +335,8 @@ static int add_store_facts(struct builder *b, const struct edit *e)
 		e->next_file > FILE_NUMBER_MAX || e->min_log_number > FILE_NUMBER_MAX)
 		return fail(SST_ECORRUPT, "a file number is out of range");
 	if (e->last_sequence > SEQUENCE_MAX)
-		return fail(SST_ECORRUPT, "last sequence number %" PRIu64 " is out of range", e->last_sequence);
+		return fail(SST_ECORRUPT, "last sequence number %" PRIu64 " is out of range",
+			e->last_sequence);
 	v->leveldb = v->leveldb && e->leveldb_only;
 	b->has_next_file |= e->has_next_file;
 	b->has_last_sequence |= e->has_last_sequence;
@@ -344,7 +355,8 @@ static int add_store_facts(struct builder *b, const struct edit *e)
 static int check_line(unsigned level, uint64_t number)
 {
 	if (level >= LEVELS_MAX)
-		return fail(SST_EUNSUPPORTED, "table %" PRIu64 " is at level %u", number, level);
+		return fail(
+			SST_EUNSUPPORTED, "table %" PRIu64 " is at level %u", number, level);
 	if (number > FILE_NUMBER_MAX)
 		return fail(SST_ECORRUPT, "table number %" PRIu64 " is out of range", number);
 	return 0;
@@ -353,7 +365,9 @@ static int check_line(unsigned level, uint64_t number)
 static int add_tables(struct builder *b, struct edit *e, uint64_t at)
 {
 	for (size_t i = 0; i < e->removed_count; i++) {
-		struct change c = {.number = e->removed[i].number, .at = at, .level = e->removed[i].level,
+		struct change c = {.number = e->removed[i].number,
+			.at = at,
+			.level = e->removed[i].level,
 			.removed = true};
 		int rc = check_line(c.level, c.number);
 		if (!rc)
@@ -375,7 +389,8 @@ static int add_tables(struct builder *b, struct edit *e, uint64_t at)
 static int count_tables(struct family *f, const struct edit *e)
 {
 	if (e->removed_count > f->tables)
-		return fail(SST_ECORRUPT, "more tables removed than column family %" PRIu32 " has", f->id);
+		return fail(SST_ECORRUPT,
+			"more tables removed than column family %" PRIu32 " has", f->id);
 	f->tables = f->tables - e->removed_count + e->added_count;
 	return 0;
 }
@@ -395,7 +410,8 @@ int builder_add(struct builder *b, struct edit *e, uint64_t at)
 	rc = add_family_facts(b, f, e);
 	if (rc)
 		return rc;
-	return b->has_family && f->id == b->v->family ? add_tables(b, e, at + 1) : count_tables(f, e);
+	return b->has_family && f->id == b->v->family ? add_tables(b, e, at + 1)
+						      : count_tables(f, e);
 }
 
 /* ---------------------------------------------------------------- completing */
@@ -410,9 +426,10 @@ static int newer_first(uint64_t a, uint64_t b)
 	return (a < b) - (a > b);
 }
 
-/* Level 0, newest first, as RocksDB's NewestFirstByEpochNumber and NewestFirstBySeqNo; LevelDB's, which all have
- * sequence number 0 here, by number. */
-static int level0_cmp(const struct table_meta *a, const struct table_meta *b, const struct order *o)
+/* Level 0, newest first, as RocksDB's NewestFirstByEpochNumber and NewestFirstBySeqNo;
+ * LevelDB's, which all have sequence number 0 here, by number. */
+static int level0_cmp(
+	const struct table_meta *a, const struct table_meta *b, const struct order *o)
 {
 	int c = o->epochs ? newer_first(a->epoch, b->epoch) : 0;
 	if (!c)
@@ -424,7 +441,8 @@ static int level0_cmp(const struct table_meta *a, const struct table_meta *b, co
 
 static int table_cmp(const void *x, const void *y, void *arg)
 {
-	const struct table_meta *a = *(struct table_meta *const *)x, *b = *(struct table_meta *const *)y;
+	const struct table_meta *a = *(struct table_meta *const *)x,
+				*b = *(struct table_meta *const *)y;
 	const struct order *o = arg;
 	int c = 0;
 	if (a->level != b->level)
@@ -436,7 +454,8 @@ static int table_cmp(const void *x, const void *y, void *arg)
 	return c ? c : (a > b) - (a < b); /* else as the MANIFEST has them */
 }
 
-static struct order order_of(const struct version *v, struct table_meta *const *sorted, size_t n)
+static struct order order_of(
+	const struct version *v, struct table_meta *const *sorted, size_t n)
 {
 	const struct family *f = version_family(v, v->family);
 	struct order o = {.bytewise = f && family_is_bytewise(f), .epochs = true};
@@ -451,11 +470,13 @@ static int check_bounds(const struct version *v)
 	for (size_t i = 0; i < v->table_count; i++) {
 		const struct table_meta *m = &v->tables[i];
 		if (ikey_cmp(buf_slice(&m->smallest), buf_slice(&m->largest)) > 0)
-			return fail(SST_ECORRUPT, "table %" PRIu64 ": its smallest key is behind its largest",
+			return fail(SST_ECORRUPT,
+				"table %" PRIu64 ": its smallest key is behind its largest",
 				m->number);
 		if (before && before->level == m->level && m->level > 0 &&
 			ikey_cmp(buf_slice(&before->largest), buf_slice(&m->smallest)) >= 0)
-			return fail(SST_ECORRUPT, "tables %" PRIu64 " and %" PRIu64 " overlap at level %u",
+			return fail(SST_ECORRUPT,
+				"tables %" PRIu64 " and %" PRIu64 " overlap at level %u",
 				before->number, m->number, m->level);
 		before = m;
 	}
@@ -501,7 +522,8 @@ static void raise_above(uint64_t *v, uint64_t number)
 int builder_finish(struct builder *b)
 {
 	struct version *v = b->v;
-	int rc = b->has_family ? settle_and_collect(b) : fail(SST_ENOENT, "no column family '%s'", b->wanted);
+	int rc = b->has_family ? settle_and_collect(b)
+			       : fail(SST_ENOENT, "no column family '%s'", b->wanted);
 	if (rc)
 		return rc;
 	struct family *f = version_family(v, v->family);

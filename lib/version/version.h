@@ -21,40 +21,45 @@ struct family {
 
 struct version {
 	uint64_t manifest_number;
-	uint64_t manifest_size; /* bytes of whole edits read or written: where the next one goes */
-	uint64_t file_size;	/* as found, or the limit: > manifest_size when a torn tail follows */
+	uint64_t manifest_size; /* bytes of whole edits: where the next one goes */
+	uint64_t file_size;	/* as found, or the limit: larger when a torn tail follows */
 	uint64_t edits;		/* number of records read */
 	uint64_t log_number;	/* of the chosen column family */
 	uint64_t prev_log_number; /* another WAL that counts (old LevelDBs); 0: none */
 	uint64_t min_log_number, next_file, last_sequence, epoch_max;
-	bool leveldb;		/* no tag that LevelDB does not know: a LevelDB wrote it, not RocksDB or us */
-	uint32_t family;	/* id of the chosen column family */
-	struct family *families; /* [0] is the default one, then by id; without those that were dropped */
+	/* No tag that LevelDB does not know: LevelDB wrote it, or an older RocksDB (6.17 and 7.8
+	 * do) that has not made a table yet. Never one of ours. */
+	bool leveldb;
+	uint32_t family;	 /* id of the chosen column family */
+	struct family *families; /* [0] is the default one, then by id; without dropped ones */
 	size_t family_count;
-	struct table_meta *tables; /* of the chosen column family; by level; level 0 newest first, others by key */
+	/* Of the chosen column family; by level; level 0 newest first, others by key. */
+	struct table_meta *tables;
 	size_t table_count;
 	uint64_t foreign_tables; /* tables of other families (they are left alone) */
 	struct buf foreign;	 /* fields to keep when the MANIFEST is rewritten */
 };
 
-/* The version of a new store: nothing but the default column family, bytewise. v need not be initialised. */
+/* The version of a new store: nothing but the default column family, bytewise. v need not be
+ * initialised. */
 int version_init(struct version *v);
 void version_release(struct version *v);
 
-/* Adds the edit's effect to v (as manifest_read does for each record); takes the tables out of e. After a
- * failure v is good for version_release only. */
+/* Adds the edit's effect to v (as manifest_read does for each record); takes the tables out
+ * of e. After a failure v is good for version_release only. */
 int version_apply(struct version *v, struct edit *e);
 
 /* NULL when there is none. */
 struct family *version_family(const struct version *v, uint32_t id);
-/* The name of its comparator; LevelDB may leave it out, and means the bytewise one. */
+/* Is its order memcmp's? A comparator without a name is LevelDB's default, the bytewise one. */
 bool family_is_bytewise(const struct family *f);
 
 /*
  * Adding up many edits: O(n log n) for n tables whatever the numbers in them.
  *
- * The builder only notes who adds and removes what, and resolves the notes, sorted by table number, at the end and
- * whenever half of the tables it holds may be dead. It is for one use: builder_init to builder_release.
+ * The builder only notes who adds and removes what, and resolves the notes, sorted by table
+ * number, at the end and whenever half of the tables it holds may be dead. It is for one use:
+ * builder_init to builder_release.
  */
 struct change;
 

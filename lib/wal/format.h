@@ -9,7 +9,7 @@ enum log_type {
 	LOG_FIRST = 2,
 	LOG_MIDDLE = 3,
 	LOG_LAST = 4,
-	/* The same four with the log's number in the header, so that a file can be written over. */
+	/* The same four with the log's number in the header: its file may be written over. */
 	LOG_RECYCLABLE_FULL = 5,
 	LOG_RECYCLABLE_LAST = 8,
 	LOG_COMPRESSION = 9,

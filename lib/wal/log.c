@@ -32,7 +32,8 @@ void log_frame(struct buf *out, uint64_t offset, struct sst_slice payload)
 		room -= LOG_HEADER_SIZE;
 		end = payload.size <= room;
 		size_t n = end ? payload.size : room;
-		uint8_t type = begin ? (end ? LOG_FULL : LOG_FIRST) : (end ? LOG_LAST : LOG_MIDDLE);
+		uint8_t type =
+			begin ? (end ? LOG_FULL : LOG_FIRST) : (end ? LOG_LAST : LOG_MIDDLE);
 		put_fragment(out, type, slice_of(payload.data, n));
 		if (n)
 			payload = slice_skip(payload, n);
@@ -43,7 +44,8 @@ void log_frame(struct buf *out, uint64_t offset, struct sst_slice payload)
 
 size_t log_frame_bound(size_t n)
 {
-	/* Besides those that fill a block there is the first, which may be empty, and the last. */
+	/* Besides those that fill a block there is the first, which may be empty, and the
+	 * last. */
 	size_t fragments = n / (LOG_BLOCK_SIZE - LOG_HEADER_SIZE) + 2;
 	return n + fragments * LOG_HEADER_SIZE + LOG_HEADER_SIZE - 1;
 }

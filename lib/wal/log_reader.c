@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tolerant reader of logs. Everything is decided on single fragments: look_at() says what lies at an
- * offset, log_reader_next() makes records of fragments, log_reader_resync() looks for records behind damage.
+ * The tolerant reader of logs. Everything is decided on single fragments: look_at() says what
+ * lies at an offset, log_reader_next() makes records of fragments, log_reader_resync() looks
+ * for records behind damage.
  *
  * What may follow the last record of a sound log:
  *
  *     nothing               the end
- *     zeros                 preallocated, or a file that had grown before its bytes came: the end
+ *     zeros                 preallocated, or the file grew before its bytes came: the end
  *     part of a record      a write was cut off: torn
- *     an older log's bytes  a recycled file: the end (a header may by chance be one of the old log's: the number
- *                           in it tells; mostly the old bytes are no header at all)
+ *     an older log's bytes  a recycled file: the end (the number in a header of the old log's
+ *                           tells; mostly the bytes at hand are no header at all)
  *
- * Compressed logs (RocksDB's wal_compression): the record of type 9 comes first; each later record is one ZSTD
- * frame of unknown size, cut into fragments like any other record. Source: RocksDB util/compression.h,
- * StreamingUncompress.
+ * Compressed logs (RocksDB's wal_compression): the record of type 9 comes first; each later
+ * record is one ZSTD frame of unknown size, cut into fragments like any other record. Source:
+ * RocksDB util/compression.h, StreamingUncompress.
  */
 #include "wal/log.h"
 
@@ -29,20 +30,21 @@
 #define SECTOR_SIZE 512
 #define COMPRESSION_NONE 0
 #define COMPRESSION_ZSTD 7
-/* A record may inflate to this much plus so many times its size; a real one is a write batch, in practice below
- * a few MB, and ZSTD could make 30,000 times its size of hostile ones. */
+/* A record may inflate to this much plus so many times its size; a real one is a write
+ * batch, in practice below a few MB, and ZSTD could make 30,000 times its size of hostile
+ * ones. */
 #define INFLATED_MIN (UINT64_C(64) << 20)
 #define INFLATED_RATIO 64
 
 enum look {
-	LOOK_GOOD = 0, /* a fragment with a right checksum, of this log */
-	LOOK_OLD,      /* the same, of an older log: another number, or none where the others have one */
-	LOOK_BAD,      /* wrong checksum */
-	LOOK_CUT,      /* header or payload run past the end of the file */
+	LOOK_GOOD = 0,	  /* a fragment with a right checksum, of this log */
+	LOOK_OLD,	  /* ... of an older log: by its number, or for want of one */
+	LOOK_BAD,	  /* wrong checksum */
+	LOOK_CUT,	  /* header or payload run past the end of the file */
 	LOOK_NO_FRAGMENT, /* what looks like a header cannot be one */
-	LOOK_ZEROS,    /* a header of zeros */
-	LOOK_PADDING,  /* the rest of the block is too short for a header */
-	LOOK_END,      /* of the file */
+	LOOK_ZEROS,	  /* a header of zeros */
+	LOOK_PADDING,	  /* the rest of the block is too short for a header */
+	LOOK_END,	  /* of the file */
 };
 
 struct fragment {
@@ -52,7 +54,8 @@ struct fragment {
 	struct sst_slice payload;
 };
 
-void log_reader_init(struct log_reader *r, struct source *source, uint64_t log_number, uint64_t offset)
+void log_reader_init(
+	struct log_reader *r, struct source *source, uint64_t log_number, uint64_t offset)
 {
 	*r = (struct log_reader){
 		.source = source,
@@ -109,11 +112,13 @@ static bool all_zero(struct sst_slice s)
 static size_t header_size(uint8_t type)
 {
 	bool recyclable = (type >= LOG_RECYCLABLE_FULL && type <= LOG_RECYCLABLE_LAST) ||
-			  type == LOG_RECYCLABLE_TIMESTAMP_SIZES || type == LOG_RECYCLABLE_PREDECESSOR;
+			  type == LOG_RECYCLABLE_TIMESTAMP_SIZES ||
+			  type == LOG_RECYCLABLE_PREDECESSOR;
 	return recyclable ? LOG_RECYCLABLE_HEADER_SIZE : LOG_HEADER_SIZE;
 }
 
-/* Says (enum look) what is at offset. *f is set for GOOD, OLD, BAD and CUT and borrows the block at hand. */
+/* Says (enum look) what is at offset. *f is set for GOOD, OLD, BAD and CUT and borrows the
+ * block at hand. */
 static int look_at(struct log_reader *r, uint64_t offset, struct fragment *f)
 {
 	if (offset >= r->source->size)
@@ -128,7 +133,8 @@ static int look_at(struct log_reader *r, uint64_t offset, struct fragment *f)
 		return LOOK_PADDING;
 	if (room < LOG_RECYCLABLE_HEADER_SIZE && rest.size == room && all_zero(rest))
 		return LOOK_PADDING; /* of a log with the longer headers */
-	if (all_zero(slice_of(rest.data, rest.size < LOG_HEADER_SIZE ? rest.size : LOG_HEADER_SIZE)))
+	if (all_zero(slice_of(
+		    rest.data, rest.size < LOG_HEADER_SIZE ? rest.size : LOG_HEADER_SIZE)))
 		return LOOK_ZEROS;
 	if (rest.size < LOG_HEADER_SIZE)
 		return LOOK_CUT;
@@ -139,18 +145,21 @@ static int look_at(struct log_reader *r, uint64_t offset, struct fragment *f)
 	if (f->size > room)
 		return LOOK_NO_FRAGMENT;
 	if (f->size > rest.size)
-		return f->type >= LOG_FULL && f->type <= LOG_RECYCLABLE_TIMESTAMP_SIZES ? LOOK_CUT
-											: LOOK_NO_FRAGMENT;
+		return f->type >= LOG_FULL && f->type <= LOG_RECYCLABLE_TIMESTAMP_SIZES
+			       ? LOOK_CUT
+			       : LOOK_NO_FRAGMENT;
 	f->payload = slice_of(rest.data + header, f->size - header);
 	if (crc32c(0, rest.data + 6, f->size - 6) != crc32c_unmask(load32(rest.data)))
 		return LOOK_BAD;
-	bool ours = header == LOG_RECYCLABLE_HEADER_SIZE ? load32(rest.data + 7) == r->log_number
-							 : !r->recycled || f->type > LOG_LAST;
+	bool ours = header == LOG_RECYCLABLE_HEADER_SIZE
+			    ? load32(rest.data + 7) == r->log_number
+			    : !r->recycled || f->type > LOG_LAST;
 	return ours ? LOOK_GOOD : LOOK_OLD;
 }
 
-/* A fragment whose checksum is right once one byte of its length is changed: the size it then has; else 0.
- * Tells a damaged length from a cut-off write. REQUIRES: look_at(f->offset) was the last look. */
+/* A fragment whose checksum is right once one byte of its length is changed: the size it
+ * then has; else 0. Tells a damaged length from a cut-off write. REQUIRES:
+ * look_at(f->offset) was the last look. */
 static size_t size_with_mended_length(const struct log_reader *r, const struct fragment *f)
 {
 	struct sst_slice rest = rest_of_block(r, f->offset);
@@ -169,8 +178,8 @@ static size_t size_with_mended_length(const struct log_reader *r, const struct f
 	return 0;
 }
 
-/* A fragment that runs past the end of the file only by a damaged length, or a damaged type that makes its header
- * 4 bytes longer. */
+/* A fragment that runs past the end of the file only by a damaged length, or a damaged type
+ * that makes its header 4 bytes longer. */
 static bool is_all_there(const struct log_reader *r, const struct fragment *f)
 {
 	size_t rest = rest_of_block(r, f->offset).size;
@@ -209,14 +218,16 @@ static int zeros_to_end(struct log_reader *r, uint64_t offset)
 static int corrupt(struct log_reader *r, uint64_t offset, const char *what)
 {
 	r->bad_offset = offset;
-	return fail(SST_ECORRUPT, "'%s': record at %" PRIu64 ": %s", r->source->name, offset, what);
+	return fail(
+		SST_ECORRUPT, "'%s': record at %" PRIu64 ": %s", r->source->name, offset, what);
 }
 
-static int unsupported(struct log_reader *r, const struct fragment *f, const char *what, unsigned type)
+static int unsupported(
+	struct log_reader *r, const struct fragment *f, const char *what, unsigned type)
 {
 	r->bad_offset = f->offset;
-	return fail(SST_EUNSUPPORTED, "'%s': record at %" PRIu64 ": %s %u", r->source->name, f->offset, what,
-		type);
+	return fail(SST_EUNSUPPORTED, "'%s': record at %" PRIu64 ": %s %u", r->source->name,
+		f->offset, what, type);
 }
 
 static int end_torn(struct log_reader *r, uint64_t offset)
@@ -253,8 +264,8 @@ static int judge(struct log_reader *r, int look, const struct fragment *f)
 					  : end_torn(r, f->offset);
 	if (lost_sector(r, f->offset))
 		return end_torn(r, f->offset);
-	return corrupt(r, f->offset,
-		look == LOOK_BAD ? "checksum mismatch" : "no header of a record");
+	return corrupt(
+		r, f->offset, look == LOOK_BAD ? "checksum mismatch" : "no header of a record");
 }
 
 static int set_compression(struct log_reader *r, const struct fragment *f)
@@ -281,7 +292,8 @@ static int inflate_record(struct log_reader *r, struct sst_slice in, struct sst_
 	if (!buf_reserve(&r->inflated, 4 * in.size + LOG_BLOCK_SIZE))
 		return fail_memory();
 	for (;;) {
-		size_t n = ZSTD_decompressDCtx(r->zstd, r->inflated.data, r->inflated.cap, in.data, in.size);
+		size_t n = ZSTD_decompressDCtx(
+			r->zstd, r->inflated.data, r->inflated.cap, in.data, in.size);
 		if (!ZSTD_isError(n)) {
 			*out = slice_of(r->inflated.data, n);
 			return 0;
@@ -291,7 +303,8 @@ static int inflate_record(struct log_reader *r, struct sst_slice in, struct sst_
 		if (r->inflated.cap >= limit) {
 			r->bad_offset = r->record_offset;
 			return fail(SST_EUNSUPPORTED,
-				"'%s': record at %" PRIu64 ": %zu bytes inflate to more than %" PRIu64,
+				"'%s': record at %" PRIu64
+				": %zu bytes inflate to more than %" PRIu64,
 				r->source->name, r->record_offset, in.size, limit);
 		}
 		if (!buf_reserve(&r->inflated, 2 * r->inflated.cap))
@@ -317,7 +330,8 @@ static int take_fragment(struct log_reader *r, const struct fragment *f, uint8_t
 	struct sst_slice *record)
 {
 	bool begins = plain_type == LOG_FULL || plain_type == LOG_FIRST;
-	/* Old LevelDBs left an empty FIRST at the end of a block and began again in the next: no loss. */
+	/* Old LevelDBs left an empty FIRST at the end of a block and began again in the
+	 * next: no loss. */
 	if (begins && r->in_record && r->record.size)
 		return corrupt(r, r->record_offset, "unfinished, another begins behind it");
 	if (!begins && !r->in_record)
@@ -334,7 +348,8 @@ static int take_fragment(struct log_reader *r, const struct fragment *f, uint8_t
 	buf_append_slice(&r->record, f->payload);
 	if (buf_check(&r->record))
 		return fail_memory();
-	return plain_type == LOG_LAST ? finish_record(r, buf_slice(&r->record), record) : SST_NO;
+	return plain_type == LOG_LAST ? finish_record(r, buf_slice(&r->record), record)
+				      : SST_NO;
 }
 
 /* Fragments that carry facts about the log instead of a record. */
@@ -363,7 +378,8 @@ static int take(struct log_reader *r, const struct fragment *f, struct sst_slice
 	if (f->type >= LOG_FULL && f->type <= LOG_LAST)
 		return take_fragment(r, f, f->type, record);
 	if (f->type >= LOG_RECYCLABLE_FULL && f->type <= LOG_RECYCLABLE_LAST)
-		return take_fragment(r, f, (uint8_t)(f->type - LOG_RECYCLABLE_FULL + LOG_FULL), record);
+		return take_fragment(
+			r, f, (uint8_t)(f->type - LOG_RECYCLABLE_FULL + LOG_FULL), record);
 	return take_fact(r, f);
 }
 
@@ -391,10 +407,11 @@ int log_reader_next(struct log_reader *r, struct sst_slice *record)
 /* The search for a whole record behind damage. */
 struct search {
 	uint64_t at;
-	uint64_t begun;	      /* offset of a FIRST with only good fragments behind it; 0: none (a record at
-			       * offset 0 is never behind anything) */
-	bool bytewise;	      /* trying every byte of the block in which the damage begins */
 	uint64_t damage;
+	/* Offset of a FIRST with only good fragments behind it; 0: none (what is at 0 is behind
+	 * nothing). */
+	uint64_t begun;
+	bool bytewise; /* trying every byte of the block in which the damage begins */
 };
 
 static bool ends_record(struct search *s, const struct fragment *f)
@@ -409,9 +426,11 @@ static bool ends_record(struct search *s, const struct fragment *f)
 	return s->begun && (type == LOG_FULL || type == LOG_LAST);
 }
 
-/* How far a bad fragment is to be stepped over; 0: it cannot be. The damage itself may be in its length, or in its
- * type and so in the size of its header: then the shorter one, and bytewise from there. */
-static size_t stride_of(const struct log_reader *r, const struct search *s, int look, const struct fragment *f)
+/* How far a bad fragment is to be stepped over; 0: it cannot be. The damage itself may be in
+ * its length, or in its type and so in the size of its header: then the shorter one, and
+ * bytewise from there. */
+static size_t stride_of(
+	const struct log_reader *r, const struct search *s, int look, const struct fragment *f)
 {
 	if (s->at == s->damage) {
 		size_t mended = size_with_mended_length(r, f);
@@ -424,7 +443,8 @@ static size_t stride_of(const struct log_reader *r, const struct search *s, int 
 }
 
 /* Moves over what is not good. SST_NO: nothing can be behind it. */
-static int step_over(const struct log_reader *r, struct search *s, int look, const struct fragment *f)
+static int step_over(
+	const struct log_reader *r, struct search *s, int look, const struct fragment *f)
 {
 	s->begun = 0;
 	size_t stride = look == LOOK_OLD ? f->size : s->bytewise ? 0 : stride_of(r, s, look, f);
