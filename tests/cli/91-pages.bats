@@ -4,22 +4,10 @@
 # The pages of formats are right: their worked examples are taken out as files and given to RocksDB's tools, which
 # know nothing of us, and to ours.
 
-bats_require_minimum_version 1.5.0
-bats_load_library bats-support
-bats_load_library bats-assert
-
-root=$BATS_TEST_DIRNAME/../..
-
-setup() {
-	cd "$BATS_TEST_TMPDIR" || exit
-}
+load helper
 
 page_bytes() {
-	python3 "$root/tests/page_bytes.py" "$root/man/$1"
-}
-
-need() {
-	command -v "$1" >/dev/null || skip "no $1 here"
+	python3 "$ROOT/tests/page_bytes.py" "$ROOT/man/$1"
 }
 
 @test "sst(5): RocksDB reads and verifies the table of the example" {
@@ -34,7 +22,6 @@ need() {
 }
 
 @test "sst(5): sst-dump reads the table of the example as the page says" {
-	need sst-dump
 	page_bytes sst.5 >tiny.sst
 	run sst-dump -a tiny.sst
 	assert_success
@@ -49,24 +36,54 @@ need() {
 	assert_line --partial '2,2,42,46,PUT(0) : 0x666F6F : 0x626172 DELETE(0) : 0x68656C6C6F'
 }
 
+example_store() {
+	mkdir "$LSM_DB"
+	page_bytes lsm-manifest.5 >"$LSM_DB/MANIFEST-000002"
+	page_bytes sst.5 >"$LSM_DB/000004.sst"
+	echo MANIFEST-000002 >"$LSM_DB/CURRENT"
+}
+
 @test "lsm-manifest(5): RocksDB reads the directory of the example" {
 	need ldb
-	page_bytes lsm-manifest.5 >MANIFEST-000002
-	page_bytes sst.5 >000004.sst
-	echo MANIFEST-000002 >CURRENT
-	run ldb scan --db=.
+	example_store
+	run ldb scan --db="$LSM_DB"
 	assert_output "$(printf 'a : one\nab : two')"
 }
 
-@test "lsm-manifest(5), lsm-wal(5): our tools read the directory of the examples, log and all" {
-	need lsm-get
-	page_bytes lsm-manifest.5 >MANIFEST-000002
-	page_bytes sst.5 >000004.sst
-	echo MANIFEST-000002 >CURRENT
-	run lsm-get -d . ab
+@test "lsm-manifest(5): lsm-get reads the directory of the example" {
+	example_store
+	run lsm-get ab
 	assert_success
 	assert_output two
-	run lsm-get -d . b
+	run lsm-get b
 	assert_failure 1
-	rm -f /dev/shm/lsm."$(od -An -v -tx1 -j16 -N16 LOCK | tr -d ' \n')".*
+}
+
+@test "pages: references to pages of this project lead somewhere" {
+	cd "$ROOT/man"
+	grep -Eho '^\.Xr (lsm|sst|libsst)[-a-z.]* [0-9]' -- * | sort -u | while read -r _ name section; do
+		[ -f "$name.$section" ] || echo "$name($section) is referred to and does not exist"
+	done >"$BATS_TEST_TMPDIR/dead"
+	run cat "$BATS_TEST_TMPDIR/dead"
+	assert_output ''
+}
+
+@test "lsm(7): lists every program" {
+	for program in "$ROOT"/bin/lsm-*.c "$ROOT"/bin/sst-*.c; do
+		program=${program##*/}
+		run grep -c "^\.It Xr ${program%.c} 1" "$ROOT/man/lsm.7"
+		assert_output 1
+	done
+}
+
+@test "libsst(3): shows every function of the header as the header has it" {
+	# Both as one declaration a line, without spaces.
+	sed 's|/\*.*\*/||; /^\/\*/,/\*\//d' "$ROOT/lib/sst.h" | tr '\n' ' ' | grep -o 'SST_API [^;{]*;' |
+		sed 's/SST_API//; s/;//; s/[[:space:]]//g' | sort >header
+	mandoc -Tutf8 -O width=999 "$ROOT/man/libsst.3" | col -b | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' |
+		tr '\n' ' ' | grep -oE '(const char \*|struct lsm_batch \*|int|void|unsigned|size_t|uint64_t)[[:space:]]+(lsm|sst)_[a-z_]+\([^;]*\);' |
+		sed 's/;//; s/[[:space:]]//g' | sort >page
+	[ "$(wc -l <page)" -ge 20 ]
+	run diff header page
+	assert_output ''
 }
