@@ -13,7 +13,7 @@
 #include "tool_option.h"
 
 #define STDOUT_BUFFER (64u << 10)
-#define MESSAGE_MAX 1536
+#define MESSAGE_MAX 1536 /* of text; a longer one is cut */
 
 static const char *tool_name = "lsm";
 static uint8_t stdout_buffer[STDOUT_BUFFER];
@@ -73,31 +73,33 @@ static void write_line(const char *text)
 	output_flush(&o);
 }
 
-__attribute__((format(printf, 1, 0))) static void write_message(
-	const char *fmt, va_list ap, const char *behind)
+__attribute__((format(printf, 2, 0))) static const char *format_message(
+	char text[MESSAGE_MAX], const char *fmt, va_list ap, const char *behind)
 {
-	char text[MESSAGE_MAX];
-	int n = fmt ? vsnprintf(text, sizeof(text), fmt, ap) : 0;
-	if (n < 0 || (size_t)n >= sizeof(text))
+	text[0] = '\0';
+	int n = fmt ? vsnprintf(text, MESSAGE_MAX, fmt, ap) : 0;
+	if (n < 0 || n >= MESSAGE_MAX)
 		n = (int)strlen(text);
 	if (behind)
-		snprintf(text + n, sizeof(text) - (size_t)n, "%s%s", n ? ": " : "", behind);
-	write_line(text);
+		snprintf(text + n, MESSAGE_MAX - (size_t)n, "%s%s", n ? ": " : "", behind);
+	return text;
 }
 
 void tool_message(const char *fmt, ...)
 {
+	char text[MESSAGE_MAX];
 	va_list ap;
 	va_start(ap, fmt);
-	write_message(fmt, ap, NULL);
+	write_line(format_message(text, fmt, ap, NULL));
 	va_end(ap);
 }
 
 void tool_usage(const char *fmt, ...)
 {
+	char text[MESSAGE_MAX];
 	va_list ap;
 	va_start(ap, fmt);
-	write_message(fmt, ap, NULL);
+	write_line(format_message(text, fmt, ap, NULL));
 	va_end(ap);
 	dprintf(2, "Try '%s --help'.\n", tool_name);
 	exit(TOOL_EXIT_USAGE);
@@ -124,9 +126,10 @@ int tool_exit_status(int rc)
 
 int tool_report(int rc, const char *fmt, ...)
 {
+	char text[MESSAGE_MAX];
 	va_list ap;
 	va_start(ap, fmt);
-	write_message(fmt, ap, sst_errmsg());
+	write_line(format_message(text, fmt, ap, sst_errmsg()));
 	va_end(ap);
 	return tool_exit_status(rc);
 }
@@ -135,13 +138,17 @@ int tool_report(int rc, const char *fmt, ...)
 
 void tool_fail(int rc, const char *fmt, ...)
 {
+	char text[MESSAGE_MAX];
+	bool told_already = standard_output.error;
 	va_list ap;
 	va_start(ap, fmt);
-	write_message(fmt, ap, sst_errmsg());
+	format_message(text, fmt, ap, sst_errmsg());
 	va_end(ap);
-	/* what came before the failure is right and goes out; its own failure is told unless it
-	 * is this one */
-	exit(standard_output.error ? tool_exit_status(rc) : tool_finish(tool_exit_status(rc)));
+	/* what came before the failure is right, and goes before its message */
+	if (!told_already && output_flush(&standard_output))
+		tool_report(SST_EIO, NULL);
+	write_line(text);
+	exit(tool_exit_status(rc));
 }
 
 struct record_reader *tool_reader(

@@ -81,11 +81,28 @@ static _Noreturn void print_version(const struct tool *t)
 	exit(tool_finish(TOOL_EXIT_OK));
 }
 
-static int next_code(const struct tool *t)
+static int next_code(const struct tool *t, char **argv)
 {
 	struct getopt_table g;
 	make_table(&g, t->options);
-	return getopt_long(t->argc, t->argv, g.shorts, g.longs, NULL);
+	return getopt_long(t->argc, argv, g.shorts, g.longs, NULL);
+}
+
+/* -h or -V when either is among the options. On a copy, because getopt moves operands to the end, and then a last
+ * option would find the argument that it lacks. */
+static int find_question(const struct tool *t)
+{
+	int code, asked = 0;
+	char **copy = calloc((size_t)t->argc + 1, sizeof(*copy));
+	if (!copy)
+		return 0;
+	memcpy(copy, t->argv, (size_t)t->argc * sizeof(*copy));
+	while ((code = next_code(t, copy)) != -1)
+		if (!asked && (code == 'h' || code == 'V'))
+			asked = code;
+	free(copy);
+	optind = 0; /* again from the start */
+	return asked;
 }
 
 void tool_option_start(struct tool *t, int argc, char **argv)
@@ -95,15 +112,11 @@ void tool_option_start(struct tool *t, int argc, char **argv)
 	t->max = UINT64_MAX;
 	t->timeout_ms = -1;
 	opterr = 0;
-	int code, asked = 0;
-	while ((code = next_code(t)) != -1)
-		if (!asked && (code == 'h' || code == 'V'))
-			asked = code;
+	int asked = find_question(t);
 	if (asked == 'h')
 		print_help(t);
 	if (asked == 'V')
 		print_version(t);
-	optind = 0; /* again from the start */
 }
 
 /* ---------------------------------------------------------------- options */
@@ -222,7 +235,7 @@ int tool_next(struct tool *t)
 {
 	int code;
 	do {
-		code = next_code(t);
+		code = next_code(t, t->argv);
 		if (code == '?' || code == ':')
 			refuse(t, code);
 	} while (code != -1 && take_common(t, code));
