@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "os/event.h"
+#include "os/kill_point.h"
 
 const char *value_type_name(uint8_t type)
 {
@@ -53,6 +54,7 @@ int apply_op(void *arg, const struct batch_op *op)
 		return fail(SST_EUNSUPPORTED, "entry with a key of %zu and a value of %zu bytes", op->key.size, op->value.size);
 	if (a->generation && !atomic_load_explicit(&a->generation->first_ns, memory_order_relaxed))
 		atomic_store_explicit(&a->generation->first_ns, clock_boot_ns(), memory_order_relaxed);
+	KILL_POINT("apply-op");
 	return tree_insert(&a->memtable->tree, op->key, tag_make(op->sequence, type), op->value);
 }
 

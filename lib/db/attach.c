@@ -23,6 +23,7 @@
 
 #include "base/status.h"
 #include "os/event.h"
+#include "os/kill_point.h"
 #include "os/lock.h"
 #include "db/tables.h"
 
@@ -160,8 +161,10 @@ static int own_attach(struct lsm *db, struct patience *p)
 static int rebuild_owned(struct lsm *db)
 {
 	int rc = attach_live(db); /* somebody may have been faster */
+	KILL_POINT("attach-owned");
 	if (rc == SST_NO)
 		rc = store_rebuild(db);
+	KILL_POINT("attach-rebuilt");
 	if (!rc)
 		rc = lock_try(db->lockfd, LOCK_ATTACH, LOCK_SHARED); /* from W: cannot fail for want of the lock */
 	if (rc)

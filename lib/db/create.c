@@ -7,6 +7,7 @@
  */
 #include "base/status.h"
 #include "db/store.h"
+#include "os/kill_point.h"
 
 #define FIRST_MANIFEST 1
 
@@ -49,6 +50,7 @@ static int write_manifest(struct lsm *db)
 	v.next_file = v.log_number = v.min_log_number = FIRST_MANIFEST + 1; /* LevelDB knows no such minimum: not its store */
 	rc = manifest_create(db->dirfd, FIRST_MANIFEST, &v, db->mode);
 	version_release(&v);
+	KILL_POINT("create-manifest");
 	return rc ? rc : current_write(db->dirfd, FIRST_MANIFEST, db->mode);
 }
 

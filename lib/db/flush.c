@@ -32,6 +32,7 @@
 
 #include "base/status.h"
 #include "os/event.h"
+#include "os/kill_point.h"
 #include "os/lock.h"
 #include "os/pool.h"
 #include "os/seq_writer.h"
@@ -117,11 +118,14 @@ static int build_table(struct lsm *db, const struct memtable *m, uint64_t number
 	int rc = seq_writer_open(&w, db->dirfd, out->table, db->mode, &options);
 	if (rc)
 		return rc;
+	KILL_POINT("flush-table-created");
 	store_log(db, 1, "%s: %s", out->table, seq_writer_mode(w));
 	rc = build_into(db, m, w, number, e, out);
 	seq_writer_close(w);
+	KILL_POINT("flush-table-written");
 	if (!rc)
 		rc = dir_sync(db->dirfd);
+	KILL_POINT("flush-table-durable");
 	if (rc) {
 		(void)dir_remove(db->dirfd, out->table);
 		return fail_in(rc, "cannot write '%s'", out->table);
@@ -138,11 +142,14 @@ static int manifest_renew(struct lsm *db, struct view *v)
 	struct file_id id;
 	uint64_t number = atomic_fetch_add(&db->control->next_file, 1);
 	db->version.next_file = atomic_load(&db->control->next_file);
+	KILL_POINT("manifest-renew");
 	int rc = manifest_create(db->dirfd, number, &db->version, db->mode);
+	KILL_POINT("manifest-created");
 	if (!rc)
 		rc = file_identify_at(db->dirfd, file_name(name, FILE_MANIFEST, number), &id);
 	if (!rc)
 		rc = current_write(db->dirfd, number, db->mode);
+	KILL_POINT("manifest-current");
 	if (rc)
 		return rc < 0 ? rc : fail(SST_EIO, "the new MANIFEST is gone");
 	v->manifest_number = number;
@@ -160,6 +167,7 @@ static int manifest_extend(struct lsm *db, struct view *v, struct edit *e)
 	if (rc)
 		return rc;
 	rc = manifest_append(fd, &v->manifest_size, e, name);
+	KILL_POINT("flush-recorded");
 	file_close(&fd);
 	if (rc)
 		atomic_store(&db->control->manifest_failed, 1);
@@ -182,6 +190,7 @@ static int publish(struct lsm *db, struct view *v)
 	int rc = writer_lock(db);
 	if (rc)
 		return rc;
+	KILL_POINT("flush-publish");
 	struct view now = view_read(db, NULL);
 	v->active = now.active; /* writers may have rotated meanwhile */
 	v->tables = db->version.table_count;
@@ -189,6 +198,7 @@ static int publish(struct lsm *db, struct view *v)
 	if (atomic_load(&c->synced) < durable)
 		atomic_store_explicit(&c->synced, durable, memory_order_release);
 	view_publish(db, v);
+	KILL_POINT("flush-published");
 	writer_unlock(db);
 	db->version_view_manifest = v->manifest_number;
 	db->version_view_size = v->manifest_size;
@@ -222,6 +232,7 @@ static int adopt(struct lsm *db, struct view *v, const char *name, int fd)
 		return rc;
 	if (db->version.manifest_size == v->manifest_size)
 		return 0;
+	KILL_POINT("flush-adopt");
 	v->manifest_size = db->version.manifest_size;
 	v->oldest = oldest_with_log(db, v, db->version.log_number);
 	store_log(db, 1, "adopted what a flush that did not finish had recorded");
@@ -311,7 +322,9 @@ static int flush_frozen(struct lsm *db, struct view *v, uint64_t until,
 		}
 		atomic_fetch_add(&db->control->flushes, 1);
 		db->control->flush_error[0] = 0;
+		KILL_POINT("flush-sweep");
 		store_sweep(db, v);
+		KILL_POINT("flush-swept");
 		if (done && f.entries)
 			done(arg, &f);
 	}
@@ -382,6 +395,7 @@ int lsm_flush(struct lsm *db, const struct lsm_flush_options *opt,
 	}
 	if (rc)
 		return rc;
+	KILL_POINT("flush-locked");
 	rc = flush_owned(db, opt ? opt : &everything, done, arg);
 	lock_drop(db->lockfd, LOCK_FLUSH);
 	return rc;

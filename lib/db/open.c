@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "db/store.h"
+#include "os/kill_point.h"
 
 static int open_directory(struct lsm *db)
 {
@@ -34,7 +35,9 @@ static bool has_current(const struct lsm *db)
 /* LOCK has the directory's mode, so that whoever may change the directory may lock. */
 static int make_lock(struct lsm *db)
 {
+	KILL_POINT("open-directory");
 	int rc = file_open(&db->lockfd, db->dirfd, "LOCK", O_RDWR | O_CREAT, db->access.mode & 0666);
+	KILL_POINT("open-lock");
 	if (!rc && db->owner != (uid_t)-1)
 		rc = file_give(db->lockfd, db->owner, db->access.gid, "LOCK");
 	if (!rc)

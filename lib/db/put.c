@@ -26,6 +26,7 @@
 #include "db/apply.h"
 #include "os/event.h"
 #include "wal/log.h"
+#include "os/kill_point.h"
 
 static bool any_poisoned(struct lsm *db, const struct view *v)
 {
@@ -85,10 +86,13 @@ static int append(struct lsm *db, struct generation *g, struct sst_slice record)
 	int rc = buf_check(&db->frame);
 	if (rc)
 		return rc;
+	KILL_POINT("put-locked");
 	atomic_store_explicit(&db->control->dirty, 1, memory_order_release);
+	KILL_POINT("put-dirty");
 	file_name(name, FILE_WAL, g->wal_number);
 	rc = file_write(db->wal_fd, tail, db->frame.data, db->frame.size, name);
 	if (!rc) {
+		KILL_POINT("put-logged");
 		db->written = g->base + tail + db->frame.size;
 		atomic_store_explicit(&db->control->appended, db->written, memory_order_release);
 		return 0;
@@ -122,12 +126,17 @@ static int write_locked(struct lsm *db, struct lsm_batch *b, struct generation *
 	if (rc)
 		return rc;
 	struct apply a = {.memtable = m, .generation = g, .control = c};
+	KILL_POINT("put-appended");
 	rc = apply_batch(&a, buf_slice(&b->batch.rep));
 	if (rc)
 		return fail_in(rc, "the record is in the log but not in the memtable"); /* dirty: repaired by the next */
+	KILL_POINT("put-linked");
 	atomic_store_explicit(&c->visible, sequence + b->batch.count - 1, memory_order_release);
+	KILL_POINT("put-visible");
 	atomic_store_explicit(&g->wal_tail, db->written - g->base, memory_order_release);
+	KILL_POINT("put-tail");
 	atomic_store_explicit(&c->dirty, 0, memory_order_release);
+	KILL_POINT("put-clean");
 	return 0;
 }
 
@@ -188,6 +197,7 @@ int lsm_write(struct lsm *db, struct lsm_batch *b, unsigned flags)
 		rc = write_locked(db, b, g, m);
 	uint64_t position = db->written;
 	writer_unlock(db);
+	KILL_POINT("put-unlocked");
 	if (rc)
 		return rc;
 	return flags & LSM_NO_SYNC ? 0 : store_sync(db, position);

@@ -23,6 +23,7 @@
 #include "db/apply.h"
 #include "db/logs.h"
 #include "os/event.h"
+#include "os/kill_point.h"
 
 /* ---- 2: what kind of store is it? */
 
@@ -113,6 +114,7 @@ static int settle_log(struct lsm *db, uint64_t number, bool cut, const struct re
 	int fd, rc = file_open(&fd, db->dirfd, file_name(name, FILE_WAL, number), O_RDWR, 0);
 	if (rc)
 		return rc;
+	KILL_POINT("rebuild-cut");
 	if (cut && r->file_size > r->good_end)
 		rc = file_truncate(fd, r->good_end, name);
 	if (!rc)
@@ -145,6 +147,7 @@ static int replay_into(struct lsm *db, const struct logs *l, size_t i, struct ge
 		uint64_t now = clock_boot_ns();
 		g->first_ns = now > r->age_ns ? now - r->age_ns : 1;
 	}
+	KILL_POINT("rebuild-log");
 	return settle_log(db, l->numbers[i], i + 1 == l->count, r, g);
 }
 
@@ -227,6 +230,7 @@ static int rebuild_steps(struct lsm *db, struct identity *id)
 		rc = cut_manifest(db, &db->version, &v.manifest_inode);
 	if (!rc)
 		rc = make_control(db, id);
+	KILL_POINT("rebuild-control");
 	if (!rc)
 		rc = logs_find(db, &db->version, &l);
 	if (rc)
@@ -235,6 +239,7 @@ static int rebuild_steps(struct lsm *db, struct identity *id)
 	c->next_file = l.largest + 1 > db->version.next_file ? l.largest + 1 : db->version.next_file;
 	c->visible = db->version.last_sequence;
 	rc = replay_all(db, &l, &v);
+	KILL_POINT("rebuild-replayed");
 	if (!rc)
 		rc = dir_sync(db->dirfd);
 	if (rc)
@@ -245,7 +250,9 @@ static int rebuild_steps(struct lsm *db, struct identity *id)
 	db->version_view_manifest = v.manifest_number;
 	db->version_view_size = v.manifest_size;
 	view_publish(db, &v);
+	KILL_POINT("rebuild-published");
 	atomic_store_explicit(&c->magic, CONTROL_MAGIC, memory_order_release);
+	KILL_POINT("rebuild-magic");
 	store_log(db, 1, "rebuilt the shared memory: %zu logs, %llu bytes", l.count, (unsigned long long)l.bytes);
 done:
 	logs_release(&l);
@@ -263,7 +270,9 @@ int store_rebuild(struct lsm *db)
 		rc = identity_write(db, &id);
 	if (rc)
 		return rc;
+	KILL_POINT("rebuild-token");
 	segments_remove(db, old.token);
+	KILL_POINT("rebuild-removed");
 	rc = rebuild_steps(db, &id);
 	if (!rc)
 		rc = identity_write(db, &id);

@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "db/store.h"
+#include "os/kill_point.h"
 
 
 int store_file_create(struct lsm *db, const char *name, int *fd)
@@ -67,6 +68,7 @@ int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t batch_by
 	int fd, rc = store_file_create(db, file_name(name, FILE_WAL, d.wal_number), &fd);
 	if (rc)
 		return rc;
+	KILL_POINT("rotate-log-made");
 	rc = file_identify(fd, &id, name);
 	if (!rc)
 		rc = generation_memtable(db, &d, g, memtable_segment_size(db->config.write_buffer_size, batch_bytes), fd, &m);
@@ -75,6 +77,7 @@ int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t batch_by
 		(void)dir_remove(db->dirfd, name);
 		return rc;
 	}
+	KILL_POINT("rotate-memtable-made");
 	d.wal_inode = id.inode;
 	d.number = g;
 	*control_generation(db->control, g) = d;
@@ -94,6 +97,7 @@ int store_rotate(struct lsm *db, uint64_t batch_bytes)
 	/* A sync that fails poisons the log; the new generation then waits, empty, until the old one is flushed. */
 	if (!g->poisoned && store_sync_active(db, g))
 		store_log(db, 0, "%s", sst_errmsg());
+	KILL_POINT("rotate-synced");
 	uint64_t base = g->base + atomic_load_explicit(&g->wal_tail, memory_order_relaxed);
 	uint64_t appended = atomic_load_explicit(&db->control->appended, memory_order_relaxed);
 	struct view v = view_read(db, NULL);
@@ -101,6 +105,8 @@ int store_rotate(struct lsm *db, uint64_t batch_bytes)
 	if (rc)
 		return fail_in(rc, "cannot begin a new memtable");
 	v.active++;
+	KILL_POINT("rotate-ready");
 	view_publish(db, &v);
+	KILL_POINT("rotate-published");
 	return 0;
 }

@@ -5,6 +5,7 @@
  * Only names that we or RocksDB give (filename.h), and never while an edit of the MANIFEST is in doubt.
  */
 #include "db/flush.h"
+#include "os/kill_point.h"
 
 #include <stdlib.h>
 
@@ -45,6 +46,7 @@ static int sweep_file(void *arg, const char *name)
 	enum file_kind kind = file_name_parse(name, &number);
 	if (wanted(s, kind, number) || strcmp(file_name(canonical, kind, number), name))
 		return 0;
+	KILL_POINT("sweep-file");
 	if (dir_remove(s->db->dirfd, name) == 0)
 		store_log(s->db, 1, "removed '%s'", name);
 	return 0;

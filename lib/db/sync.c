@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "db/store.h"
 #include "os/event.h"
+#include "os/kill_point.h"
 #include "os/lock.h"
 
 #include <fcntl.h>
@@ -35,6 +36,7 @@ static int sync_log(struct lsm *db, struct generation *g, int fd)
 {
 	char name[FILE_NAME_MAX];
 	int rc = file_sync_data(fd, file_name(name, FILE_WAL, g->wal_number));
+	KILL_POINT("sync-log");
 	if (!rc && !atomic_load_explicit(&g->name_synced, memory_order_acquire)) {
 		rc = dir_sync(db->dirfd);
 		if (!rc)
@@ -117,8 +119,11 @@ int store_sync(struct lsm *db, uint64_t lsn)
 				return rc;
 			continue;
 		}
+		KILL_POINT("sync-leader");
 		int rc = atomic_load_explicit(&c->synced, memory_order_acquire) < lsn ? lead(db) : 0;
+		KILL_POINT("sync-led");
 		atomic_store_explicit(&c->sync_leader, 0, memory_order_release);
+		KILL_POINT("sync-resigned");
 		atomic_fetch_add(&c->sync_event, 1);
 		event_wake(&c->sync_event, INT_MAX);
 		if (rc)

@@ -12,6 +12,7 @@
  */
 #include "base/status.h"
 #include "db/store.h"
+#include "os/kill_point.h"
 
 #define TRIES 1000000
 
@@ -40,7 +41,9 @@ void view_publish(struct lsm *db, struct view *v)
 	v->number = n;
 	atomic_store_explicit(&c->views[n % RING].number, 0, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
+	KILL_POINT("view-slot");
 	c->views[n % RING] = *v;
+	KILL_POINT("view-filled");
 	atomic_store_explicit(&c->view, n, memory_order_release);
 }
 

@@ -23,6 +23,7 @@
 #include "db/store.h"
 #include "db/apply.h"
 #include "os/event.h"
+#include "os/kill_point.h"
 #include "os/lock.h"
 
 #define ID_MASK 0x7fffffffu
@@ -38,6 +39,7 @@ int writer_identify(struct lsm *db)
 		int rc = lock_try(db->lockfd, LOCK_LIVE + id, LOCK_EXCLUSIVE);
 		if (rc < 0)
 			return rc;
+		KILL_POINT("writer-identified");
 		if (rc == 0)
 			db->id = id;
 	}
@@ -95,7 +97,9 @@ static int repair(struct lsm *db)
 	struct replayed r;
 	struct replay_sink sink = {apply_record, apply_op, &a};
 	uint64_t tail = atomic_load_explicit(&g->wal_tail, memory_order_relaxed);
+	KILL_POINT("repair-begin");
 	rc = wal_replay(db->dirfd, g->wal_number, tail, &sink, &r);
+	KILL_POINT("repair-replayed");
 	if (!rc && r.file_size > r.good_end) {
 		char name[FILE_NAME_MAX];
 		rc = file_truncate(db->wal_fd, r.good_end, file_name(name, FILE_WAL, g->wal_number));
@@ -104,9 +108,11 @@ static int repair(struct lsm *db)
 		return rc;
 	if (r.last_sequence > atomic_load_explicit(&db->control->visible, memory_order_relaxed))
 		atomic_store_explicit(&db->control->visible, r.last_sequence, memory_order_release);
+	KILL_POINT("repair-visible");
 	if (atomic_load_explicit(&db->control->appended, memory_order_relaxed) < g->base + r.good_end)
 		atomic_store_explicit(&db->control->appended, g->base + r.good_end, memory_order_release);
 	atomic_store_explicit(&g->wal_tail, r.good_end, memory_order_release);
+	KILL_POINT("repair-tail");
 	atomic_store_explicit(&db->control->dirty, 0, memory_order_release);
 	store_log(db, 1, "repaired after a writer that did not finish: %llu records", (unsigned long long)r.records);
 	return 0;

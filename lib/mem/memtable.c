@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "os/kill_point.h"
 
 #define MEMTABLE_MAGIC UINT64_C(0x31656c626174656d) /* "metable1" */
 #define ARENA_START 4096
@@ -100,6 +101,7 @@ int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n)
 	int rc = segment_commit(&m->segment, have, to);
 	if (rc)
 		return rc;
+	KILL_POINT("memtable-committed");
 	if (to - have >= COMMIT_STEP)
 		segment_huge(&m->segment, (have + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1), to);
 	atomic_store_explicit(&h->committed, to, memory_order_release);

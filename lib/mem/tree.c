@@ -35,6 +35,7 @@
 
 #include "base/crc32c.h"
 #include "base/status.h"
+#include "os/kill_point.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -210,6 +211,7 @@ static struct tree_record *record_new(struct tree *t, struct sst_slice key, uint
 	if (value.size)
 		memcpy(r->data + key.size, value.data, value.size);
 	r->crc = record_crc(r);
+	KILL_POINT("tree-record");
 	return r;
 }
 
@@ -557,7 +559,9 @@ static int insert_by_split(struct tree *t, const struct path *path, const struct
 					return damaged();
 				slot = &above->child[path->step[d - 1].child];
 			}
+			KILL_POINT("tree-split-made");
 			atomic_store_explicit(slot, s.left, memory_order_release);
+			KILL_POINT("tree-split-published");
 			return 0;
 		}
 	}
@@ -567,6 +571,7 @@ static int insert_by_split(struct tree *t, const struct path *path, const struct
 	const struct inner *root = inner_of(t, path->depth + 1, child, &s.separator, 2);
 	if (!root)
 		return SST_EFULL;
+	KILL_POINT("tree-root-made");
 	atomic_store_explicit(&t->header->root, ref_of(t, root), memory_order_release);
 	return 0;
 }
@@ -620,7 +625,9 @@ int tree_insert(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_s
 		bool ascends = atomic_load_explicit(&l->sorted, memory_order_relaxed) == n &&
 			       leaf_ascends(t, l, n, key, tag);
 		leaf_fill(l, n, key, ref_of(t, r));
+		KILL_POINT("tree-filled");
 		atomic_store_explicit(&l->count, (uint8_t)(n + 1), memory_order_release);
+		KILL_POINT("tree-counted");
 		if (ascends)
 			atomic_store_explicit(&l->sorted, (uint8_t)(n + 1), memory_order_release);
 	}

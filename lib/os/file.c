@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "os/kill_point.h"
 
 /* A tool started with standard descriptors closed must not get a WAL as its stderr. */
 static int above_standard(int fd)
@@ -88,6 +89,10 @@ int file_read(int fd, uint64_t offset, void *buf, size_t n, const char *name)
 int file_write(int fd, uint64_t offset, const void *buf, size_t n, const char *name)
 {
 	const uint8_t *p = buf;
+#ifdef LSM_TESTING
+	if (kill_point_due("file-write-half") && pwrite(fd, buf, n / 2, (off_t)offset) >= 0)
+		kill_now();
+#endif
 	for (size_t done = 0; done < n;) {
 		ssize_t r = pwrite(fd, p + done, n - done, (off_t)(offset + done));
 		if (r < 0 && errno == EINTR)
@@ -104,6 +109,7 @@ int file_write(int fd, uint64_t offset, const void *buf, size_t n, const char *n
 
 int file_truncate(int fd, uint64_t size, const char *name)
 {
+	KILL_POINT("file-truncate");
 	int r;
 	do
 		r = ftruncate(fd, (off_t)size);
@@ -217,6 +223,7 @@ static int replace_steps(int fd, int dirfd, const char *name, const char *tempor
 	int rc = file_write(fd, 0, content.data, content.size, temporary);
 	if (!rc)
 		rc = file_sync(fd, temporary);
+	KILL_POINT("file-replace-synced");
 	if (!rc && renameat(dirfd, temporary, dirfd, name) < 0)
 		rc = fail_errno("cannot rename '%s' to '%s'", temporary, name);
 	return rc;
@@ -236,6 +243,7 @@ int file_replace(int dirfd, const char *name, const char *temporary, struct sst_
 		unlinkat(dirfd, temporary, 0);
 		return rc;
 	}
+	KILL_POINT("file-replaced");
 	return dir_sync(dirfd);
 }
 

@@ -15,6 +15,7 @@ struct block_source {
 	struct source *file; /* borrowed */
 	enum checksum_type checksum;
 	uint32_t base;
+	bool unchecked;	 /* blocks are not held against their checksums */
 	uint64_t limit;	 /* where blocks end */
 	struct buf tail; /* the last bytes of the file, read with the footer */
 	struct decompressor decompressor;

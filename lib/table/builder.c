@@ -22,7 +22,7 @@
 #include "table/block_builder.h"
 #include "table/block_job.h"
 #include "table/filter.h"
-#include "table/properties.h"
+#include "table/tail.h"
 
 #define RESTART_INTERVAL 16
 #define JOB_SIZE ((size_t)256 << 10)	    /* raw bytes at which a job is handed over */
@@ -368,119 +368,18 @@ int table_builder_add(struct table_builder *b, struct sst_slice ikey, struct sst
 
 /* ---------------------------------------------------------------- behind the data blocks */
 
-/* Writes a block that is not compressed, and its trailer. */
-static int emit_block(struct table_builder *b, struct buf *contents, struct block_handle *h)
-{
-	uint8_t trailer[BLOCK_TRAILER_SIZE];
-	*h = (struct block_handle){b->offset, contents->size};
-	block_trailer(trailer, buf_slice(contents), COMPRESSION_NONE);
-	buf_append(contents, trailer, sizeof(trailer));
-	int rc = buf_check(contents);
-	return rc ? rc : emit(b, buf_slice(contents));
-}
-
-static int write_filter(struct table_builder *b, struct buf *filter, struct block_handle *h)
-{
-	int rc = buf_check(filter);
-	return rc || !filter->size ? rc : emit_block(b, filter, h);
-}
-
-static int write_index(struct table_builder *b, struct block_handle *h)
-{
-	int rc = block_builder_finish(&b->index);
-	return rc ? fail_in(rc, "the table is too large for its index") : emit_block(b, &b->index_out, h);
-}
-
-static int write_properties(struct table_builder *b, uint64_t filter_bytes, uint64_t index_bytes,
-	struct block_handle *h)
-{
-	const struct table_stats *s = &b->stats;
-	struct properties_writer w;
-	struct buf out = {0};
-	properties_start(&w, &out);
-	properties_fixed32(&w, PROPERTY_INDEX_TYPE, INDEX_FIRST_KEY);
-	if (filter_bytes) {
-		properties_text(&w, PROPERTY_PREFIX_FILTERING, "0");
-		properties_text(&w, PROPERTY_WHOLE_KEY_FILTERING, "1");
-	}
-	properties_text(&w, PROPERTY_COMPARATOR, COMPARATOR_BYTEWISE);
-	properties_text(&w, PROPERTY_COMPRESSION,
-		b->options.compression == COMPRESSION_ZSTD ? "ZSTD" : "NoCompression");
-	properties_number(&w, PROPERTY_DATA_SIZE, s->data_bytes);
-	properties_number(&w, PROPERTY_DELETED_KEYS, s->deletions);
-	if (b->options.external) {
-		properties_fixed64(&w, PROPERTY_EXTERNAL_SEQNO, 0);
-		properties_fixed32(&w, PROPERTY_EXTERNAL_VERSION, EXTERNAL_VERSION);
-	}
-	if (filter_bytes)
-		properties_text(&w, PROPERTY_FILTER_POLICY, FILTER_POLICY_BLOOM);
-	properties_number(&w, PROPERTY_FILTER_SIZE, filter_bytes);
-	properties_number(&w, PROPERTY_INDEX_KEY_IS_USER_KEY, 0);
-	properties_number(&w, PROPERTY_INDEX_SIZE, index_bytes);
-	properties_number(&w, PROPERTY_INDEX_VALUE_IS_DELTA, 0);
-	properties_number(&w, PROPERTY_MERGE_OPERANDS, 0);
-	properties_number(&w, PROPERTY_NUM_DATA_BLOCKS, s->data_blocks);
-	properties_number(&w, PROPERTY_NUM_ENTRIES, s->entries);
-	properties_number(&w, PROPERTY_NUM_FILTER_ENTRIES, b->hashes.size / sizeof(uint64_t));
-	properties_number(&w, PROPERTY_NUM_RANGE_DELETIONS, 0);
-	properties_number(&w, PROPERTY_RAW_KEY_SIZE, s->raw_key_bytes);
-	properties_number(&w, PROPERTY_RAW_VALUE_SIZE, s->raw_value_bytes);
-	int rc = properties_finish(&w);
-	if (!rc)
-		rc = emit_block(b, &out, h);
-	buf_release(&out);
-	return rc;
-}
-
-static void add_meta(struct block_builder *m, const char *name, struct block_handle h)
-{
-	uint8_t bytes[20];
-	size_t n = encode_varint(bytes, h.offset);
-	n += encode_varint(bytes + n, h.size);
-	block_builder_add(m, slice_str(name), 0, slice_of(bytes, n));
-}
-
-static int write_metaindex(struct table_builder *b, struct block_handle filter, struct block_handle properties,
-	struct block_handle *h)
-{
-	struct block_builder m = {0};
-	struct buf out = {0};
-	block_builder_start(&m, &out, 1);
-	if (filter.size)
-		add_meta(&m, META_FILTER, filter);
-	add_meta(&m, META_PROPERTIES, properties);
-	int rc = block_builder_finish(&m);
-	if (!rc)
-		rc = emit_block(b, &out, h);
-	block_builder_release(&m);
-	buf_release(&out);
-	return rc;
-}
-
-static int write_footer(struct table_builder *b, struct block_handle metaindex, struct block_handle index)
-{
-	uint8_t f[TABLE_FOOTER_SIZE] = {CHECKSUM_XXH3};
-	size_t n = 1;
-	n += encode_varint(f + n, metaindex.offset);
-	n += encode_varint(f + n, metaindex.size);
-	n += encode_varint(f + n, index.offset);
-	encode_varint(f + n, index.size);
-	store32(f + TABLE_FOOTER_SIZE - 12, 5);
-	store64(f + TABLE_FOOTER_SIZE - 8, TABLE_MAGIC);
-	return emit(b, slice_of(f, sizeof(f)));
-}
-
 static int write_tail(struct table_builder *b, struct buf *filter)
 {
-	struct block_handle filter_at = {0}, index_at, properties_at, metaindex_at;
-	int rc = write_filter(b, filter, &filter_at);
-	if (!rc)
-		rc = write_index(b, &index_at);
-	if (!rc)
-		rc = write_properties(b, filter_at.size, index_at.size + BLOCK_TRAILER_SIZE, &properties_at);
-	if (!rc)
-		rc = write_metaindex(b, filter_at, properties_at, &metaindex_at);
-	return rc ? rc : write_footer(b, metaindex_at, index_at);
+	struct table_tail t = {.sink = b->sink,
+		.offset = b->offset,
+		.options = &b->options,
+		.stats = &b->stats,
+		.filter_entries = b->hashes.size / sizeof(uint64_t),
+		.filter = filter,
+		.index = &b->index};
+	int rc = table_tail_write(&t);
+	b->offset = t.offset;
+	return rc;
 }
 
 /* The filter is made while the workers compress the last blocks. */

@@ -28,9 +28,10 @@ struct footer {
 	struct block_handle index; /* size 0: to be found in the metaindex */
 };
 
-/* tail: the last bytes of a file of file_size bytes, all of it or at least TABLE_FOOTER_SIZE. SST_ECORRUPT;
- * SST_EUNSUPPORTED: versions, checksum types and table kinds that are not read, named. */
-int footer_decode(struct footer *f, struct sst_slice tail, uint64_t file_size);
+/* tail: the last bytes of a file of file_size bytes, all of it or at least TABLE_FOOTER_SIZE. unchecked: its own
+ * checksum does not matter. SST_ECORRUPT; SST_EUNSUPPORTED: versions, checksum types and table kinds that are not read,
+ * named. */
+int footer_decode(struct footer *f, struct sst_slice tail, uint64_t file_size, bool unchecked);
 
 /* What is added to the checksum of the block or footer at offset. */
 static inline uint32_t checksum_context(uint32_t base, uint64_t offset)

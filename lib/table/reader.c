@@ -34,7 +34,7 @@ static int open_footer(struct table *t)
 	int rc = read_tail(s);
 	if (rc)
 		return rc;
-	rc = footer_decode(&t->footer, buf_slice(&s->tail), s->file->size);
+	rc = footer_decode(&t->footer, buf_slice(&s->tail), s->file->size, s->unchecked);
 	if (rc)
 		return block_source_fail(s, rc);
 	s->checksum = t->footer.checksum;
@@ -153,6 +153,7 @@ int table_open(struct table **out, struct source *source, const struct table_rea
 	if (!t)
 		return fail_memory();
 	t->blocks.file = source;
+	t->blocks.unchecked = opt->unchecked;
 	t->no_filter = opt->no_filter;
 	table_info_init(&t->info);
 	int rc = open_footer(t);
