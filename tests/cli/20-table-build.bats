@@ -96,6 +96,8 @@ build_and_judge() {
 	} >versions
 	build_and_judge versions -b 200
 	build_and_judge versions -c zstd -j 2
+	run -0 sst_dump --file=table.sst --command=none --show_properties
+	assert_line --regexp '# entries for filter: 4$'
 }
 
 @test "table builder: entries larger than a block, keys of 100 KB, values of 5 MB" {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "table/builder.h"
 
+#include <limits.h>
+
 #include "base/status.h"
 #include "table/properties.h"
 #include "unit.h"
@@ -124,6 +126,9 @@ static void test_tiny(void)
 	CHECK_EQ(f[footer], tiny[TINY_FOOTER]);
 	CHECK_EQ(memcmp(f + footer + 3, tiny + TINY_FOOTER + 3, 50), 0);
 
+	/* The size of the index (32 bytes and trailer) among the properties. */
+	CHECK(memmem(f + TINY_PROPERTIES, properties_size, "size\x25", 5));
+
 	const struct table_stats *s = table_builder_stats(b);
 	CHECK_EQ(s->entries, 3);
 	CHECK_EQ(s->deletions, 1);
@@ -238,16 +243,69 @@ static void test_no_entries(void)
 	buf_release(&m.out);
 }
 
+static void fill_noise(uint8_t *p, size_t n)
+{
+	uint32_t x = 1;
+	for (size_t i = 0; i < n; i++) {
+		x = x * 1664525 + 1013904223;
+		p[i] = (uint8_t)(x >> 24);
+	}
+}
+
+/* The type byte of the only block of a table with one value, of which the first `noise` bytes are noise. */
+static uint8_t type_of_block(size_t noise)
+{
+	static uint8_t value[10000];
+	memset(value, 'v', sizeof(value));
+	fill_noise(value, noise);
+	struct memory_sink m = memory_sink();
+	struct table_options o = {.compression = COMPRESSION_ZSTD, .compression_level = 1};
+	struct table_builder *b;
+	CHECK_EQ(table_builder_new(&b, &m.sink, &o), 0);
+	CHECK_EQ(table_builder_add_parts(b, slice_str("k"), tag_make(1, TYPE_VALUE), slice_of(value, sizeof(value))), 0);
+	CHECK_EQ(table_builder_finish(b), 0);
+	const struct table_stats *s = table_builder_stats(b);
+	CHECK_EQ(s->data_blocks, 1);
+	size_t size = s->data_bytes - BLOCK_TRAILER_SIZE;
+	uint8_t type = m.out.data[size];
+	CHECK_EQ(load32(m.out.data + size + 1),
+		block_checksum(CHECKSUM_XXH3, slice_of(m.out.data, size), type));
+	CHECK_EQ(size > sizeof(value), type == COMPRESSION_NONE);
+	table_builder_free(b);
+	buf_release(&m.out);
+	return type;
+}
+
+/* A block is stored compressed when that gains an eighth. */
+static void test_an_eighth(void)
+{
+	CHECK_EQ(type_of_block(10000), COMPRESSION_NONE);
+	CHECK_EQ(type_of_block(9100), COMPRESSION_NONE);
+	CHECK_EQ(type_of_block(8300), COMPRESSION_ZSTD);
+	CHECK_EQ(type_of_block(0), COMPRESSION_ZSTD);
+}
+
+/* An entry larger than a block is alone in its own. */
+static void test_large_entry_alone(void)
+{
+	struct memory_sink m = memory_sink();
+	struct table_builder *b;
+	CHECK_EQ(table_builder_new(&b, &m.sink, &(struct table_options){.block_size = 30}), 0);
+	CHECK_EQ(add(b, "a", 1, TYPE_VALUE, ""), 0);
+	CHECK_EQ(add(b, "b", 1, TYPE_VALUE, "more than twenty bytes"), 0);
+	CHECK_EQ(add(b, "c", 1, TYPE_VALUE, ""), 0);
+	CHECK_EQ(table_builder_finish(b), 0);
+	CHECK_EQ(table_builder_stats(b)->data_blocks, 3);
+	table_builder_free(b);
+	buf_release(&m.out);
+}
+
 /* Data of all sorts: compressible and not, entries larger than a block, many versions of a key, empty ones. */
 static void add_mixture(struct table_builder *b)
 {
 	enum { N = 3000, HUGE_VALUE = 300000 };
 	uint8_t *noise = malloc(HUGE_VALUE);
-	uint32_t x = 1;
-	for (size_t i = 0; i < HUGE_VALUE; i++) {
-		x = x * 1664525 + 1013904223;
-		noise[i] = (uint8_t)(x >> 24);
-	}
+	fill_noise(noise, HUGE_VALUE);
 	CHECK_EQ(add(b, "", 9, TYPE_VALUE, ""), 0);
 	CHECK_EQ(add(b, "", 8, TYPE_DELETION, ""), 0);
 	for (unsigned i = 0; i < N; i++) {
@@ -332,6 +390,64 @@ static void test_abandoned(void)
 	buf_release(&m.out);
 }
 
+/* Every allocation of the library fails in turn; the table is lost with SST_ENOMEM, or comes out whole. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
+static void test_no_memory(void)
+{
+	printf("skipped: failing allocations: gcc without sanitizers only\n");
+}
+#else
+extern void *__libc_realloc(void *p, size_t n);
+extern void *__libc_calloc(size_t n, size_t size);
+
+static long allocations_left = LONG_MAX; /* REQUIRES: one thread */
+
+void *realloc(void *p, size_t n)
+{
+	return allocations_left-- > 0 ? __libc_realloc(p, n) : NULL;
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return allocations_left-- > 0 ? __libc_calloc(n, size) : NULL;
+}
+
+static int build_small(struct memory_sink *m)
+{
+	struct table_options o = {.block_size = 256, .bloom_bits_per_key = 10};
+	struct table_builder *b;
+	int rc = table_builder_new(&b, &m->sink, &o);
+	for (unsigned i = 0; i < 300 && !rc; i++) {
+		char key[16];
+		snprintf(key, sizeof(key), "%08u", i);
+		rc = add(b, key, 1, TYPE_VALUE, "a value of some twenty bytes");
+	}
+	if (!rc)
+		rc = table_builder_finish(b);
+	table_builder_free(b);
+	return rc;
+}
+
+static void test_no_memory(void)
+{
+	struct memory_sink whole = memory_sink();
+	CHECK_EQ(build_small(&whole), 0);
+	int rc = SST_ENOMEM;
+	for (long n = 0; rc; n++) {
+		struct memory_sink m = memory_sink();
+		CHECK(buf_reserve(&m.out, whole.out.size));
+		allocations_left = n;
+		rc = build_small(&m);
+		allocations_left = LONG_MAX;
+		CHECK(rc == 0 || rc == SST_ENOMEM);
+		CHECK(rc || slice_eq(buf_slice(&m.out), buf_slice(&whole.out)));
+		CHECK(rc || n > 20);
+		buf_release(&m.out);
+	}
+	buf_release(&whole.out);
+}
+#endif
+
 int main(void)
 {
 	RUN(test_tiny);
@@ -339,8 +455,11 @@ int main(void)
 	RUN(test_order);
 	RUN(test_arguments);
 	RUN(test_no_entries);
+	RUN(test_an_eighth);
+	RUN(test_large_entry_alone);
 	RUN(test_pool_makes_no_difference);
 	RUN(test_full_sink);
 	RUN(test_abandoned);
+	RUN(test_no_memory);
 	return unit_done("builder");
 }

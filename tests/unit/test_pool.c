@@ -2,6 +2,9 @@
 #include "os/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #include "unit.h"
 
@@ -13,10 +16,16 @@ struct adder {
 	unsigned *per_worker; /* not shared by two running jobs, so plain */
 };
 
+static atomic_int busy[WORKERS + 1];
+
 static void run_adder(struct pool_job *job, unsigned worker)
 {
 	struct adder *a = (struct adder *)(void *)job;
+	CHECK(worker <= WORKERS);
+	CHECK_EQ(atomic_exchange(&busy[worker], 1), 0);
 	a->per_worker[worker]++;
+	sched_yield();
+	atomic_store(&busy[worker], 0);
 	a->worker = worker;
 	a->value = a->value * 3 + 1;
 }
@@ -73,6 +82,26 @@ static void test_many_callers(void)
 	pool_free(p);
 }
 
+static void run_sleeper(struct pool_job *job, unsigned worker)
+{
+	(void)job, (void)worker;
+	nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+}
+
+/* A job that a worker is busy with: the waiting thread sleeps, and is woken. */
+static void test_wait_asleep(void)
+{
+	struct pool *p = pool_new(1);
+	for (int i = 0; i < 5; i++) {
+		struct pool_job job = {.run = run_sleeper};
+		pool_submit(p, &job);
+		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+		pool_wait(p, &job);
+		CHECK(pool_done(p, &job));
+	}
+	pool_free(p);
+}
+
 static void test_defaults(void)
 {
 	pool_free(NULL);
@@ -85,6 +114,7 @@ static void test_defaults(void)
 int main(void)
 {
 	RUN(test_defaults);
+	RUN(test_wait_asleep);
 	RUN(test_many_callers);
 	return unit_done("pool");
 }

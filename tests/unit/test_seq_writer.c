@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -247,7 +248,7 @@ static void test_trouble_overcome(void)
 		{.less = 100, .count = 1000},
 		{.less = 4096, .count = 1000},
 		{.less = 512, .first = 1, .count = 3},
-		{.less = MIB - 100, .count = 4}, /* no headway in units of 4096 */
+		{.less = MIB - 100, .count = INT_MAX / 2}, /* no headway in units of 4096 */
 		{.error = -EINTR, .count = 50},
 		{.error = -EAGAIN, .first = 2, .count = 20},
 		{.last_first = true},
@@ -259,6 +260,20 @@ static void test_trouble_overcome(void)
 			check_file(5 * MIB + 4097, &modes[m]);
 			without_faults();
 		}
+}
+
+/* An odd short count is no reason to give up O_DIRECT. */
+static void test_odd_count_keeps_direct(void)
+{
+	with_faults((struct faults){.less = 100, .count = 1});
+	struct seq_writer *w = open_writer(NULL);
+	bool direct = strstr(seq_writer_mode(w), "O_DIRECT");
+	CHECK_EQ(write_pattern(w, 12 * MIB), 0);
+	CHECK_EQ(seq_writer_finish(w), 0);
+	CHECK_EQ(direct, strstr(seq_writer_mode(w), "O_DIRECT") != NULL);
+	seq_writer_close(w);
+	without_faults();
+	check_pattern("f", 12 * MIB);
 }
 
 static void test_einval_drops_direct(void)
@@ -310,13 +325,15 @@ static void test_errors_stay(void)
 	check_error((struct faults){.break_wait = true}, SST_EIO, "Bad file descriptor");
 }
 
-/* Closed with writes under way. */
+/* Closed with writes under way: they are waited for (between_free looks). */
 static void test_close_early(void)
 {
 	for (size_t m = 0; m < MODES; m++) {
+		with_faults((struct faults){0});
 		struct seq_writer *w = open_writer(&modes[m]);
 		CHECK_EQ(write_pattern(w, 9 * MIB + 5), 0);
 		seq_writer_close(w);
+		without_faults();
 	}
 }
 
@@ -493,6 +510,7 @@ int main(void)
 	RUN(test_mode);
 	RUN(test_name_taken);
 	RUN(test_trouble_overcome);
+	RUN(test_odd_count_keeps_direct);
 	RUN(test_einval_drops_direct);
 	RUN(test_errors_stay);
 	RUN(test_close_early);
