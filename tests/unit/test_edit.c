@@ -200,7 +200,9 @@ static void what_is_refused(void)
 	CHECK(DECODE(&e, "\x08\x01") == SST_EUNSUPPORTED);
 	CHECK(DECODE(&e, "\x00\x01") == SST_EUNSUPPORTED);
 	CHECK(DECODE(&e, "\x80\x80\x80\x80\x80\x80\x01\x01") == SST_ECORRUPT);
-	CHECK(DECODE(&e, "\x67\x00\x05\x0a\x07\x01\x01\0\0\0\0\0") == SST_ECORRUPT); /* a key of 7 bytes */
+	/* keys of 7 bytes */
+	CHECK(DECODE(&e, "\x67\x00\x05\x0a\x07\x01\x01\0\0\0\0\0\x08\x01\x02\0\0\0\0\0\0\x01\x02\x01") == SST_ECORRUPT);
+	CHECK(DECODE(&e, "\x67\x00\x05\x0a\x08\x01\x02\0\0\0\0\0\0\x07\x01\x01\0\0\0\0\0\x01\x02\x01") == SST_ECORRUPT);
 	CHECK(DECODE(&e, "\x67\x00\x05\x0a" KEYS "\x02\x01\x01") == SST_ECORRUPT);   /* sequences back to front */
 	CHECK(DECODE(&e, "\x67\x00\x05\x0a" KEYS "\x02\x80\x80\x80\x80\x80\x80\x80\x80\x01\x01") == SST_ECORRUPT);
 	CHECK(DECODE(&e, "\x01\xff\xff\xff\xff\x0f") == SST_ECORRUPT);

@@ -329,6 +329,11 @@ static void wrong_states(void)
 	add(&e, 2, 11, "e", "g", 6, 0);
 	put_edit(&e);
 	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), "overlap"));
+	begin(BYTEWISE_COMPARATOR); /* sharing the very entry */
+	add(&e, 2, 10, "a", "f", 5, 0);
+	add(&e, 2, 11, "f", "g", 5, 0);
+	put_edit(&e);
+	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), "overlap"));
 	begin(BYTEWISE_COMPARATOR); /* bounds */
 	add(&e, 0, 10, "f", "a", 5, 0);
 	put_edit(&e);
@@ -574,6 +579,19 @@ static void damage_is_reported(void)
 	CHECK(code_of_reading() == 0);
 }
 
+/* It looks like a tear, but another edit follows. */
+static void a_hole_is_reported(void)
+{
+	three_edits();
+	uint64_t last = last_edit;
+	memset(manifest.data + 20, 0, (size_t)last - 20);
+	memset(manifest.data, 0, 7);
+	CHECK(code_of_reading() == SST_ECORRUPT);
+	char want[80];
+	snprintf(want, sizeof(want), "record at 0: damaged, and a whole one is at %" PRIu64, last);
+	CHECK(strstr(sst_errmsg(), want));
+}
+
 static void bad_edits_are_named(void)
 {
 	three_edits();
@@ -688,6 +706,7 @@ int main(void)
 	RUN(atomic_groups);
 	RUN(a_torn_tail_is_left_out);
 	RUN(damage_is_reported);
+	RUN(a_hole_is_reported);
 	RUN(bad_edits_are_named);
 	RUN(created_and_appended);
 	RUN(a_rewrite_keeps_everything);
