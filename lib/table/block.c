@@ -172,9 +172,10 @@ static inline int set_key(struct block_iter *it, const struct entry *e)
 			return rc;
 	}
 	it->bytes.size = e->shared;
-	buf_append(&it->bytes, e->in.data, e->unshared);
-	if (it->bytes.failed)
+	if (!buf_reserve(&it->bytes, e->unshared + (size_t)1)) /* so there are bytes even for the empty key */
 		return fail_memory();
+	memcpy(it->bytes.data + e->shared, e->in.data, e->unshared);
+	it->bytes.size = size;
 	it->key = buf_slice(&it->bytes);
 	it->prefix = (uint32_t)size;
 	it->ordered = b->order != ORDER_UNKNOWN;
