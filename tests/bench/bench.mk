@@ -33,6 +33,12 @@ BENCH_OURS := $(BENCH_BIN)/lib_sst $(BENCH_INSIDE)
 bench: all bench-programs
 	python3 tests/bench/bench.py --build $(BUILD) $(if $(QUICK),--quick) $(ROW)
 
+# That every row still runs is checked; how fast it is, is not.
+ifeq ($(SAN),)
+SLOW_EXTRA += tests/bench/quick.sh
+check-slow: bench-programs
+endif
+
 bench-programs: $(BENCH_FLOORS) $(BENCH_OURS) $(BENCH_PEERS:%=bench-peer-%)
 
 $(BENCH_PEERS:%=bench-peer-%): bench-peer-%:

@@ -15,6 +15,8 @@ import shutil
 import sys
 import time
 
+sys.dont_write_bytecode = True  # nothing is left beside the sources
+
 import rows_command
 import rows_library
 import rows_stream
@@ -74,6 +76,8 @@ def main():
     report.write()
     shutil.rmtree(bench.work, ignore_errors=True)
     print(f'\n{time.monotonic() - started:.0f} s; {bench.out}/results.tsv, goals.tsv; {report.failures} failed')
+    if bench.quick and not report.failures:
+        print(f'{len(report.results)} tests passed')
     return 1 if report.failures else 0
 
 

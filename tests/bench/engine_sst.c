@@ -73,6 +73,22 @@ static bool sst_get(void *db, const char *key, size_t size)
 	return rc == 0;
 }
 
+static uint64_t sst_scan(void *db)
+{
+	struct sst_slice key, value;
+	uint64_t count = 0, sum = 0;
+	struct lsm_scan *scan;
+	int rc;
+
+	check(lsm_scan_new(&scan, db, NULL), "lsm_scan_new");
+	for (; (rc = lsm_scan_next(scan, &key, &value)) == 0; count++)
+		sum += value.data[value.size - 1] + key.size;
+	check(rc, "lsm_scan_next");
+	lsm_scan_free(scan);
+	bench_sink += sum;
+	return count;
+}
+
 static void sst_flush(void *db)
 {
 	check(lsm_flush(db, NULL, NULL, NULL), "lsm_flush");
@@ -84,5 +100,6 @@ const struct engine engine = {
 	.close = sst_close,
 	.write = sst_write,
 	.get = sst_get,
+	.scan = sst_scan,
 	.flush = sst_flush,
 };

@@ -9,6 +9,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 
 from goals import GOALS
 
@@ -163,6 +164,9 @@ def median(values):
 BROKEN = (Failed, subprocess.SubprocessError, OSError, ValueError, LookupError, ArithmeticError)
 
 
+ROUNDS_S = 60  # no round of a case begins later than this: on a busy machine fewer rounds, not hours
+
+
 def measure(case):
     """name -> samples, and name -> why not."""
     samples, missing, failed = {}, {}, {}
@@ -177,7 +181,10 @@ def measure(case):
             missing[c.name] = str(why)
         except BROKEN as why:
             failed[c.name] = f'{type(why).__name__}: {why}'
+    started = time.monotonic()
     for turn in range(case.rounds):
+        if turn and time.monotonic() - started > ROUNDS_S:
+            break
         for c in list(alive):
             if turn >= (c.rounds or case.rounds):
                 continue

@@ -249,6 +249,6 @@ def row_shells(b):
         shells_contender(b, 'gdbmtool', shells, puts, lambda: b.fresh('shells-gdbm'),
                          lambda d: f'{b.tool("gdbmtool")} {d} store "$k" {VALUE}',
                          lambda d: int(next(w for w in b.run([b.tool('gdbmtool'), '-r', d, 'count']).split() if w.isdigit())), rounds=1),
-        shells_contender(b, 'ldb put (not synced)', shells, puts, lambda: b.fresh('shells-ldb'),
+        shells_contender(b, 'ldb put (not synced)', shells, b.size(50, 5), lambda: b.fresh('shells-ldb'),
                          lambda d: f'{b.tool("ldb")} --db={d} --create_if_missing put "$k" {VALUE}', ldb_count, rounds=1),
     ])

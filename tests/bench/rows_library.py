@@ -166,6 +166,7 @@ def row_scan(b):
         return lsm_loaded(b, 'scan-lsm', count, True, write_buffer_size='512M')
 
     yield Case('scan', f'{count} records, zstd', 'M records/s', True, [
+        Contender(US, lambda: run('sst', *table), 'ours'),
         Contender('sst-dump -c', lambda: program(lambda: [b.ours('sst-dump'), '-c', newest_table(lsm())]), 'ours'),
         Contender('lsm-scan -c', lambda: program(lambda: [b.ours('lsm-scan'), '-c', '-d', lsm()]), 'ours'),
         Contender('rocksdb', lambda: run('rocksdb', *table)),
