@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 #
 # make oracle      the judges: programs on librocksdb that say what RocksDB thinks of our files, into
-#                  $(BUILD)/oracle; nothing of this project is linked to them
+#                  $(BUILD)/oracle; nothing of this project is linked to them. turns.py drives them over a store
+#                  that our programs and RocksDB change in turn: a dozen turns in check, hundreds in check-slow
 
 ORACLE := $(patsubst tests/oracle/%.cc,$(BUILD)/oracle/%,$(sort $(wildcard tests/oracle/*.cc)))
 ORACLE_WARN := -Wall -Wextra -Wconversion -Wshadow $(WERROR)
+
+CHECK_EXTRA += tests/oracle/turns.py
+SLOW_EXTRA += tests/oracle/turns_long.sh
 
 .PHONY: oracle oracle-programs
 oracle:
