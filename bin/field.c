@@ -285,6 +285,17 @@ static uint8_t *json_one(uint8_t *d, const uint8_t **p, const uint8_t *end)
 	return d + 5;
 }
 
+size_t field_json_plain(const uint8_t *p, size_t n)
+{
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8) {
+		uint64_t special = json_special_bytes(load64(p + i));
+		if (special)
+			return i + (size_t)__builtin_ctzll(special) / 8;
+	}
+	return i;
+}
+
 void field_write_json(struct output *o, struct sst_slice field)
 {
 	if (!field.size)

@@ -23,6 +23,9 @@ const char *field_read_hex(
 	uint8_t *p, size_t n, struct sst_slice *out); /* with or without 0x */
 const char *field_read_base64(uint8_t *p, size_t n, struct sst_slice *out);
 
+/* Bytes at the front of p that stand for themselves in a JSON string, ASCII only. */
+size_t field_json_plain(const uint8_t *p, size_t n);
+
 int hex_digit(uint8_t c); /* its value, or -1 */
 
 /* Bytes of the well-formed UTF-8 sequence at p, 0 when there is none. REQUIRES: n > 0. */

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* lsm-del: deletes keys. See lsm-del(1). */
+/* lsm-del: deletes keys, a prefix, a range. See lsm-del(1). */
+#include "bulk.h"
 #include "flusher.h"
 #include "ingest.h"
 #include "tool.h"
 
-static const char synopsis[] = "lsm-del [-d DIR] [-e | -x] [-n] [--no-sync] KEY ...\n"
-			       "lsm-del -b [-d DIR] [-0 | -x | -j | -F FMT] [--no-sync]\n";
+static const char synopsis[] =
+	"lsm-del [-d DIR] [-e | -x] [-n] [--no-sync] KEY ...\n"
+	"lsm-del [-d DIR] [-e | -x] [-n] [--no-sync] [-p P] [-f K] [-u K]\n"
+	"lsm-del -b [-d DIR] [-0 | -x | -j | -F FMT] [--no-sync]\n";
 
 enum { OPT_NO_SYNC = TOOL_OWN };
 
 static const struct tool_option options[] = {
 	TOOL_DB,
+	TOOL_PREFIX,
+	TOOL_FROM,
+	TOOL_TO,
 	TOOL_ESCAPE,
 	TOOL_HEX,
 	{'n', "dry-run", NULL, "only print the keys that would go"},
@@ -22,7 +28,7 @@ static const struct tool_option options[] = {
 	TOOL_END,
 };
 
-static int delete_batch(const struct tool *t, bool no_sync)
+static int delete_stream(const struct tool *t, bool no_sync)
 {
 	struct ingest in = {.t = t, .shape = RECORD_KEY, .no_sync = no_sync};
 	if (t->dry_run)
@@ -33,26 +39,22 @@ static int delete_batch(const struct tool *t, bool no_sync)
 	return ingest_files(&in, 0, NULL);
 }
 
-/* The keys that are there, in the form that operands have. */
-static int print_keys(const struct tool *t)
+/* ---------------------------------------------------------------- keys */
+
+static int print_keys(const struct tool *t, struct lsm *db, struct record_writer *w)
 {
-	struct record_writer w;
-	struct lsm *db = tool_open(t, false, true);
-	record_writer_begin(&w, tool_stdout(), t->form, RECORD_KEY);
-	for (int i = 0; i < t->argc; i++) {
+	int rc = 0;
+	for (int i = 0; i < t->argc && rc >= 0; i++) {
 		struct record r = {.key = tool_operand(t, t->argv[i])};
-		int rc = lsm_get(db, r.key, &r.value);
+		rc = lsm_get(db, r.key, &r.value);
 		if (rc == 0)
-			rc = record_writer_add(&w, &r);
-		if (rc < 0)
-			tool_fail(rc, NULL);
+			rc = record_writer_add(w, &r);
 	}
-	lsm_close(db);
-	return TOOL_EXIT_OK;
+	return rc < 0 ? rc : 0;
 }
 
 /* All in one batch: all of them or none. */
-static int delete_keys(const struct tool *t, bool no_sync)
+static void delete_keys(const struct tool *t, bool no_sync)
 {
 	struct lsm_batch *b = lsm_batch_new();
 	int rc = b ? 0 : SST_ENOMEM;
@@ -67,7 +69,77 @@ static int delete_keys(const struct tool *t, bool no_sync)
 	flusher_hand_over(t, db);
 	lsm_close(db);
 	lsm_batch_free(b);
-	return TOOL_EXIT_OK;
+}
+
+/* ---------------------------------------------------------------- a range */
+
+static struct lsm_scan_options range_of(const struct tool *t)
+{
+	struct lsm_scan_options o = {.has_to = t->to != NULL};
+	if (t->from)
+		o.from = tool_operand(t, t->from);
+	if (t->to)
+		o.to = tool_operand(t, t->to);
+	if (t->prefix)
+		o.prefix = tool_operand(t, t->prefix);
+	if (t->prefix && !o.prefix.size)
+		tool_usage("an empty prefix is every key; if that is meant: -f ''");
+	return o;
+}
+
+static int print_range(struct lsm_scan *scan, struct record_writer *w)
+{
+	struct record r = {.type = NULL};
+	int rc;
+	while ((rc = lsm_scan_next(scan, &r.key, &r.value)) == 0 &&
+		(rc = record_writer_add(w, &r)) == 0)
+		;
+	return rc < 0 ? rc : 0;
+}
+
+/* Nothing but what was there when it began. */
+static int delete_scanned(struct lsm_scan *scan, struct bulk *b)
+{
+	struct sst_slice key, value;
+	int rc;
+	while ((rc = lsm_scan_next(scan, &key, &value)) == 0 && (rc = bulk_delete(b, key)) == 0)
+		;
+	return rc < 0 ? rc : bulk_settle(b);
+}
+
+static void delete_range(
+	const struct tool *t, const struct lsm_scan_options *range, bool no_sync)
+{
+	struct bulk b;
+	struct lsm_scan *scan = NULL;
+	int rc = bulk_open(&b, t, false);
+	b.no_sync = no_sync;
+	if (!rc)
+		rc = lsm_scan_new(&scan, b.db, range);
+	if (!rc)
+		rc = delete_scanned(scan, &b);
+	if (rc)
+		tool_fail(rc, NULL);
+	lsm_scan_free(scan);
+	bulk_close(&b);
+}
+
+/* ---------------------------------------------------------------- */
+
+/* What would be deleted: the keys that are there, in the form that operands have. */
+static void print(const struct tool *t, const struct lsm_scan_options *range)
+{
+	struct record_writer w;
+	struct lsm_scan *scan = NULL;
+	struct lsm *db = tool_open(t, false, true);
+	record_writer_begin(&w, tool_stdout(), t->form, RECORD_KEY);
+	int rc = range ? lsm_scan_new(&scan, db, range) : print_keys(t, db, &w);
+	if (range && !rc)
+		rc = print_range(scan, &w);
+	if (rc)
+		tool_fail(rc, NULL);
+	lsm_scan_free(scan);
+	lsm_close(db);
 }
 
 int main(int argc, char **argv)
@@ -77,11 +149,21 @@ int main(int argc, char **argv)
 	tool_start(&t, argc, argv);
 	while (tool_next(&t) == OPT_NO_SYNC)
 		no_sync = true;
+	bool ranged = t.prefix || t.from || t.to;
+	if (ranged && (t.argc || t.batch))
+		tool_usage("a range goes with neither KEY nor -b");
 	if (t.batch)
-		return tool_finish(delete_batch(&t, no_sync));
+		return tool_finish(delete_stream(&t, no_sync));
 	if (t.form_given)
 		tool_usage("a form of records goes with -b only");
-	if (!t.argc)
+	if (!t.argc && !ranged)
 		tool_usage("no KEY");
-	return tool_finish(t.dry_run ? print_keys(&t) : delete_keys(&t, no_sync));
+	struct lsm_scan_options range = range_of(&t);
+	if (t.dry_run)
+		print(&t, ranged ? &range : NULL);
+	else if (ranged)
+		delete_range(&t, &range, no_sync);
+	else
+		delete_keys(&t, no_sync);
+	return tool_finish(TOOL_EXIT_OK);
 }

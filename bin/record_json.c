@@ -111,7 +111,7 @@ static size_t read_escape(const uint8_t *s, const uint8_t *end, uint8_t **d)
 /* Bytes at s that stand for themselves. */
 static size_t plain_run(const uint8_t *s, const uint8_t *end)
 {
-	const uint8_t *p = s;
+	const uint8_t *p = s + field_json_plain(s, (size_t)(end - s));
 	while (p < end && *p >= 0x20 && *p != '"' && *p != '\\') {
 		size_t n = utf8_length(p, (size_t)(end - p));
 		if (!n)
@@ -125,8 +125,12 @@ static size_t plain_run(const uint8_t *s, const uint8_t *end)
 static struct sst_slice read_string(struct json *j)
 {
 	j->string_size = 0;
-	if (!expect(j, '"', "a string is wanted"))
+	skip_space(j);
+	if (j->wrong || j->p == j->end ||
+		*j->p++ != '"') { /* what follows is the string's own */
+		j->wrong = j->wrong ? j->wrong : "a string is wanted";
 		return slice_of(NULL, 0);
+	}
 	uint8_t *start = j->p, *s = start, *d = start;
 	for (;;) {
 		size_t n = plain_run(s, j->end);

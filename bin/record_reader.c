@@ -32,7 +32,7 @@ struct record_reader *record_reader_new(
 		.number = 1,
 		.pause_ms = -1,
 	};
-	buf_reserve(&r->in, INPUT_FIRST);
+	buf_reserve(&r->in, 1); /* from here on in.data points somewhere */
 	if (buf_check(&r->in) == 0)
 		return r;
 	record_reader_free(r);
@@ -142,7 +142,10 @@ static int make_room(struct record_reader *r)
 		memmove(r->in.data, r->in.data + r->pos, unread);
 	r->in.size = unread;
 	r->pos = 0;
-	buf_reserve(&r->in, INPUT_ROOM_MIN);
+	if (r->fd >= 0)
+		buf_reserve(&r->in, r->in.cap < INPUT_FIRST ? INPUT_FIRST : INPUT_ROOM_MIN);
+	else
+		buf_reserve(&r->in, 1);
 	return buf_check(&r->in);
 }
 

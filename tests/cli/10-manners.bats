@@ -169,6 +169,9 @@ Try '$p --help'."
 		lsm-del -j k
 		lsm-del -b k
 		lsm-del -bn
+		lsm-del -p k k
+		lsm-del -bf k
+		lsm-del -j -p k
 		lsm-flush operand
 		lsm-flush -qv
 		lsm-flush --frozen --if-age=1

@@ -220,3 +220,50 @@ b'
 	run -0 lsm-del -bj <<<'{"key":"k1"}'
 	run -1 lsm-get k1
 }
+
+@test "lsm-del: -p deletes a prefix, -f and -u a range, after -n has shown it" {
+	seq 1000 1999 | sed 's/.*/k&\tv/' | lsm-put -b
+	lsm-flush
+	seq 2000 2999 | sed 's/.*/k&\tv/' | lsm-put -b
+	lsm-put 'k\xff' v
+	run -0 lsm-del -n -p k199
+	assert_output "$(seq 1990 1999 | sed 's/^/k/')"
+	run -0 lsm-get -q k1990
+	run -0 lsm-del -p k199
+	assert_output ""
+	run -0 lsm-del -n -p k199
+	assert_output ""
+	run -0 lsm-del -nf k1985 -u k2003
+	assert_output "$(seq 1985 1989 | sed 's/^/k/' && seq 2000 2002 | sed 's/^/k/')"
+	run -0 lsm-del -f k1985 -u k2003
+	run -1 lsm-get k2002
+	run -0 lsm-get -q k2003
+	run -0 lsm-get -q k1984
+	run -0 lsm-del -u k1500
+	run -1 lsm-get k1499
+	run -0 lsm-get -q k1500
+	run -0 lsm-del -x -f 6b39
+	run -0 lsm-get -q k2999
+	run -0 lsm-del -f ''
+	run -0 lsm-del -nf ''
+	assert_output ""
+}
+
+@test "lsm-del: an empty prefix is refused" {
+	lsm-put k v
+	run -2 lsm-del -p ''
+	assert_line -n 0 "lsm-del: an empty prefix is every key; if that is meant: -f ''"
+	run -0 lsm-get -q k
+}
+
+@test "lsm-del: a range larger than memtables goes whole" {
+	lsm-put k v
+	echo 'write_buffer_size = 256K' >"$LSM_DB/lsm.conf"
+	lsm-flush
+	seq 60000 | sed 's/.*/k&\tv/' | lsm-put -b --no-sync
+	lsm-put l v
+	run -0 lsm-del -p k
+	assert_output ""
+	run -0 lsm-del -nf ''
+	assert_output l
+}
