@@ -151,6 +151,33 @@ struct lsm_flushed {
 SST_API int lsm_flush(struct lsm *db, const struct lsm_flush_options *opt,
 	void (*done)(void *arg, const struct lsm_flushed *f), void *arg);
 
+/* ---- looking at a store */
+
+struct lsm_stats {
+	bool shared;		 /* attached to shared memory; false: read privately */
+	bool in_directory;	 /* the active memtable had no room in /dev/shm and lives in the store directory */
+	uint64_t sequence;	 /* the last that readers see */
+	uint64_t records, bytes, limit; /* of the active memtable; bytes and limit: what write_buffer_size counts */
+	int64_t oldest_ms;	 /* age of its oldest record; -1: it is empty */
+	uint64_t frozen, frozen_records, frozen_bytes; /* memtables that wait for a flush, and what they hold */
+	uint64_t wal_files, wal_bytes, wal_unsynced;   /* unsynced: bytes not known to be on the disk */
+	uint64_t tables, table_bytes, level_tables[7], level_bytes[7];
+	uint64_t flushes, flush_failures; /* since the shared memory was made */
+	const char *flush_error; /* of the last flush; "" when it succeeded. Lives as long as db */
+	int writer_pid, flush_pid; /* who holds the writer lock, who flushes (0: nobody); as they know themselves */
+};
+SST_API int lsm_stat(struct lsm *db, struct lsm_stats *s);
+
+struct lsm_file {
+	const char *name; /* in the directory */
+	bool is_table;	  /* else a write-ahead log */
+	unsigned level;
+	uint64_t size, smallest_sequence, largest_sequence;
+	struct sst_slice smallest, largest; /* user keys */
+};
+/* Every table and log that counts, until each returns other than 0, which is returned. */
+SST_API int lsm_files(struct lsm *db, int (*each)(void *arg, const struct lsm_file *f), void *arg);
+
 /* ---------------------------------------------------------------- tables */
 
 struct sst_table; /* an open table: RocksDB's block-based format, versions 0 to 7, or LevelDB's */

@@ -120,8 +120,9 @@ static const char *holder(struct lsm *db, char text[128])
 {
 	pid_t pid = 0;
 	(void)lock_test(db->lockfd, LOCK_ATTACH, &pid);
+	char name[PROCESS_NAME_MAX];
 	if (pid)
-		snprintf(text, 128, "process %d has it open (RocksDB?)", (int)pid);
+		snprintf(text, 128, "process %d (%s) has locked it as RocksDB does", (int)pid, process_name(name, (int)pid));
 	else
 		snprintf(text, 128, "another process is rebuilding it, or RocksDB has it open");
 	return text;

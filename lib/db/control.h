@@ -68,6 +68,7 @@ struct control {
 	_Alignas(64) _Atomic uint64_t next_file;
 	_Atomic uint32_t next_id;
 	_Atomic uint32_t manifest_failed; /* its last append is in doubt: the next flush starts a new MANIFEST */
+	_Atomic int32_t writer_pid, flush_pid; /* of who took the lock last, for lsm-stat: nobody decides by them */
 	_Atomic uint64_t flushes, flush_failures;
 	char flush_error[256]; /* of the last failure, for lsm-stat; written under the writer lock */
 
@@ -75,7 +76,8 @@ struct control {
 	struct view views[RING];
 };
 
-#define CONTROL_LAYOUT ((uint32_t)(sizeof(struct control) << 8 | 1))
+/* The last number is to be raised whenever a field changes its place or its meaning. */
+#define CONTROL_LAYOUT ((uint32_t)(sizeof(struct control) << 8 | 2))
 #define WRITER_WAITERS UINT32_C(0x80000000)
 
 static inline struct generation *control_generation(struct control *c, uint64_t number)

@@ -366,6 +366,7 @@ static int freeze(struct lsm *db, const struct lsm_flush_options *opt, struct vi
 static int flush_owned(struct lsm *db, const struct lsm_flush_options *opt,
 	void (*done)(void *arg, const struct lsm_flushed *f), void *arg)
 {
+	atomic_store(&db->control->flush_pid, db->pid);
 	struct view v = view_read(db, NULL);
 	int rc = catch_up(db, &v);
 	if (!rc)

@@ -113,6 +113,7 @@ int lsm_open(struct lsm **out, const char *dir, const struct lsm_options *opt)
 	db->options = opt ? *opt : defaults;
 	db->dirfd = db->lockfd = db->shmfd = db->wal_fd = -1;
 	db->owner = (uid_t)-1;
+	db->pid = process_id();
 	int rc = open_steps(db, dir);
 	if (rc) {
 		lsm_close(db);

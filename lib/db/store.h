@@ -40,6 +40,7 @@ struct lsm {
 	struct segment control_segment;
 	struct control *control;
 	uint32_t id;		/* of our LIVE byte; 0: none yet */
+	int pid;
 	uint64_t checked_ns;	/* when the control segment was last seen to have its name */
 
 	struct memtable mapped[MAPPED_MAX]; /* base NULL: free */
@@ -49,6 +50,7 @@ struct lsm {
 
 	struct range_dels log_dels; /* private: range tombstones of the logs */
 	enum key_order order;	/* of the column family; other than bytewise only when private */
+	struct foreign *foreign; /* private: blob files and the merge operator */
 	struct version version;	/* of the view last looked at */
 	uint64_t version_view_manifest, version_view_size;
 	struct open_table **tables;

@@ -133,6 +133,7 @@ int writer_lock(struct lsm *db)
 		rc = sleep_or_steal(db, &p);
 	if (rc)
 		return rc;
+	atomic_store_explicit(&c->writer_pid, db->pid, memory_order_relaxed);
 	if (!atomic_load_explicit(&c->dirty, memory_order_acquire))
 		return 0;
 	rc = repair(db);

@@ -193,6 +193,24 @@ bool process_is_root(void)
 	return geteuid() == 0;
 }
 
+int process_id(void)
+{
+	return getpid();
+}
+
+char *process_name(char name[PROCESS_NAME_MAX], int pid)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	int fd = open_retry(AT_FDCWD, path, O_RDONLY, 0);
+	ssize_t n = fd < 0 ? 0 : read(fd, name, PROCESS_NAME_MAX - 1);
+	file_close(&fd);
+	while (n > 0 && name[n - 1] == '\n')
+		n--;
+	name[n > 0 ? n : 0] = 0;
+	return name;
+}
+
 int file_give(int fd, uid_t uid, gid_t gid, const char *name)
 {
 	return fchown(fd, uid, gid) < 0 ? fail_errno("cannot set the owner of '%s'", name) : 0;

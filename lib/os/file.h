@@ -49,6 +49,10 @@ int file_access(int fd, struct file_access *a, const char *name); /* of a direct
 /* Sets exactly these permission bits, if they are ours to set. */
 void file_set_mode(int fd, mode_t mode);
 bool process_is_root(void);
+int process_id(void);
+/* The command of a process of this PID namespace into name; "" when there is none such. */
+#define PROCESS_NAME_MAX 32
+char *process_name(char name[PROCESS_NAME_MAX], int pid);
 int file_give(int fd, uid_t uid, gid_t gid, const char *name);
 
 /* Whole small files; larger than max bytes is SST_ECORRUPT. SST_NO when there is none. */
