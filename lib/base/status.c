@@ -71,15 +71,14 @@ int fail_in(int code, const char *fmt, ...)
 
 int fail_key(int code, struct sst_slice key, const char *fmt, ...)
 {
-	char shown[4 * KEY_SHOWN + 4], *p = shown;
+	char shown[4 * KEY_SHOWN + 4];
+	size_t n = 0;
 	for (size_t i = 0; i < key.size && i < KEY_SHOWN; i++) {
 		uint8_t c = key.data[i];
-		if (c >= 0x20 && c < 0x7f && c != '\\')
-			*p++ = (char)c;
-		else
-			p += sprintf(p, "\\x%02x", c);
+		bool plain = c >= 0x20 && c < 0x7f && c != '\\';
+		n += (size_t)snprintf(shown + n, sizeof(shown) - n, plain ? "%c" : "\\x%02x", c);
 	}
-	snprintf(p, 4, "%s", key.size > KEY_SHOWN ? "..." : "");
+	snprintf(shown + n, sizeof(shown) - n, "%s", key.size > KEY_SHOWN ? "..." : "");
 	char text[MESSAGE_MAX / 2];
 	va_list ap;
 	va_start(ap, fmt);

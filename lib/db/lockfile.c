@@ -81,10 +81,13 @@ int identity_write(const struct lsm *db, const struct identity *id)
 
 static void segment_prefix(char name[SEGMENT_NAME_MAX], const uint8_t token[TOKEN_SIZE], uint32_t place)
 {
-	char *p = name;
-	p += sprintf(p, "%slsm.", place == PLACE_DIRECTORY ? "." : "");
-	for (unsigned i = 0; i < TOKEN_SIZE; i++)
-		p += sprintf(p, "%02x", token[i]);
+	static const char digits[] = "0123456789abcdef";
+	size_t n = (size_t)snprintf(name, SEGMENT_NAME_MAX, "%slsm.", place == PLACE_DIRECTORY ? "." : "");
+	for (unsigned i = 0; i < TOKEN_SIZE; i++) {
+		name[n++] = digits[token[i] >> 4];
+		name[n++] = digits[token[i] & 15];
+	}
+	name[n] = 0;
 }
 
 void segment_name(char name[SEGMENT_NAME_MAX], const uint8_t token[TOKEN_SIZE], enum place place, uint64_t generation)
