@@ -43,6 +43,7 @@ static int remove_leftover(void *arg, const char *name)
 
 static int write_manifest(struct lsm *db)
 {
+	char name[FILE_NAME_MAX];
 	struct version v;
 	int rc = version_init(&v);
 	if (rc)
@@ -51,7 +52,11 @@ static int write_manifest(struct lsm *db)
 	rc = manifest_create(db->dirfd, FIRST_MANIFEST, &v, db->mode);
 	version_release(&v);
 	KILL_POINT("create-manifest");
-	return rc ? rc : current_write(db->dirfd, FIRST_MANIFEST, db->mode);
+	if (!rc)
+		rc = store_file_adopt(db, file_name(name, FILE_MANIFEST, FIRST_MANIFEST));
+	if (!rc)
+		rc = current_write(db->dirfd, FIRST_MANIFEST, db->mode);
+	return rc ? rc : store_file_adopt(db, "CURRENT");
 }
 
 int store_create_files(struct lsm *db)

@@ -124,6 +124,8 @@ static int build_table(struct lsm *db, const struct memtable *m, uint64_t number
 	seq_writer_close(w);
 	KILL_POINT("flush-table-written");
 	if (!rc)
+		rc = store_file_adopt(db, out->table);
+	if (!rc)
 		rc = dir_sync(db->dirfd);
 	KILL_POINT("flush-table-durable");
 	if (rc) {
@@ -148,7 +150,11 @@ static int manifest_renew(struct lsm *db, struct view *v)
 	if (!rc)
 		rc = file_identify_at(db->dirfd, file_name(name, FILE_MANIFEST, number), &id);
 	if (!rc)
+		rc = store_file_adopt(db, name);
+	if (!rc)
 		rc = current_write(db->dirfd, number, db->mode);
+	if (!rc)
+		rc = store_file_adopt(db, "CURRENT");
 	KILL_POINT("manifest-current");
 	if (rc)
 		return rc < 0 ? rc : fail(SST_EIO, "the new MANIFEST is gone");

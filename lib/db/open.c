@@ -8,6 +8,7 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/status.h"
 #include "db/store.h"
@@ -93,6 +94,7 @@ static int open_steps(struct lsm *db, const char *dir)
 	if (rc)
 		return rc;
 	db->mode = 0666;
+	db->group_shared = (db->access.mode & (S_ISGID | S_IWGRP)) == (S_ISGID | S_IWGRP);
 	if (process_is_root() && db->access.uid != 0)
 		db->owner = db->access.uid;
 	rc = config_read(&db->config, db->dirfd);

@@ -29,7 +29,9 @@
 
 static int may_write(struct lsm *db, const struct version *v)
 {
-	if (v->leveldb)
+	struct file_id id;
+	/* RocksDB's MANIFEST has no tag of its own before the first table; but it leaves an IDENTITY. */
+	if (v->leveldb && file_identify_at(db->dirfd, "IDENTITY", &id) != 0)
 		return fail(SST_EUNSUPPORTED, "'%s' is a LevelDB store: it can be read, not written", db->path);
 	if (v->family_count > 1)
 		return fail(SST_EUNSUPPORTED, "'%s' has %zu column families: it can be read, not written", db->path,

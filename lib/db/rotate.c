@@ -12,17 +12,40 @@
  * rotation, the empty log goes with the next sweep.
  */
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/status.h"
 #include "db/store.h"
 #include "os/kill_point.h"
 
 
+/* What root makes belongs to the directory's owner; in a directory that is shared by its group (setgid, group-writable)
+ * the group may write, whatever the umask. */
+static int adopt(struct lsm *db, const char *name, int fd)
+{
+	struct file_access a;
+	int rc = db->owner != (uid_t)-1 ? file_give(fd, db->owner, db->access.gid, name) : 0;
+	if (!rc)
+		rc = file_access(fd, &a, name);
+	if (!rc && db->group_shared)
+		file_set_mode(fd, a.mode | S_IRGRP | S_IWGRP);
+	return rc;
+}
+
 int store_file_create(struct lsm *db, const char *name, int *fd)
 {
 	int rc = file_open(fd, db->dirfd, name, O_RDWR | O_CREAT | O_EXCL, db->mode);
-	if (!rc && db->owner != (uid_t)-1)
-		rc = file_give(*fd, db->owner, db->access.gid, name);
+	return rc ? rc : adopt(db, name, *fd);
+}
+
+int store_file_adopt(struct lsm *db, const char *name)
+{
+	if (db->owner == (uid_t)-1 && !db->group_shared)
+		return 0;
+	int fd, rc = file_open(&fd, db->dirfd, name, O_RDONLY, 0);
+	if (!rc)
+		rc = adopt(db, name, fd);
+	file_close(&fd);
 	return rc;
 }
 

@@ -34,6 +34,7 @@ struct lsm {
 	bool lock_read_only;	/* we may read LOCK, not write it: no rebuild, segments mapped for reading */
 	struct file_access access; /* of the directory */
 	mode_t mode;		/* of new files, before the umask */
+	bool group_shared;	/* the directory is its group's: so are the files */
 	uid_t owner;		/* whom root gives what it makes; (uid_t)-1: nobody */
 	struct config config;
 
@@ -119,6 +120,8 @@ int store_rebuild(struct lsm *db);
 int store_create_files(struct lsm *db);
 /* New file of the store with its mode and owner. */
 int store_file_create(struct lsm *db, const char *name, int *fd);
+/* The same mode and owner for a file that was made otherwise. */
+int store_file_adopt(struct lsm *db, const char *name);
 
 /* ---- private.c */
 int store_open_private(struct lsm *db);
