@@ -67,7 +67,11 @@ static int open_segment(struct lsm *db, const struct generation *d, uint64_t gen
 	segment_name(name, db->control->token, d->place, generation);
 	int rc = segment_open(&s, segment_place_fd(db, d->place), name, memtable_commit_min(),
 		db->control_segment.read_only);
-	return rc ? rc : memtable_attach(m, &s, db->control->token, generation);
+	if (!rc)
+		rc = memtable_attach(m, &s, db->control->token, generation);
+	if (rc == SST_ECORRUPT && !db->control_segment.read_only)
+		atomic_store(&db->control->condemned, 1);
+	return rc;
 }
 
 int view_memtable_own(struct lsm *db, uint64_t generation, struct memtable *m)

@@ -74,7 +74,8 @@ int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[T
 	bind(m, s, generation);
 	const struct memtable_header *h = (const void *)m->segment.base;
 	if (h->magic == MEMTABLE_MAGIC && h->layout == LAYOUT && !memcmp(h->token, token, TOKEN_SIZE) &&
-		h->generation == generation && m->segment.size <= SEGMENT_MAX)
+		h->generation == generation && m->segment.size <= SEGMENT_MAX &&
+		atomic_load_explicit(&h->tree.committed, memory_order_relaxed) <= m->segment.size)
 		return 0;
 	memtable_close(m);
 	return fail(SST_ECORRUPT, "memtable segment of generation %llu is not what it should be",
