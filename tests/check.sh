@@ -60,6 +60,7 @@ job_run() {
 	case $kind in
 	layers) timeout -k 10 "$limit" python3 tests/layers.py --build "$BUILD" --cc "${CC:-gcc}" ;;
 	bats)
+		# Not BATS_TEST_TIMEOUT: its watchdog is a child of the test, which a bare "wait" there would wait for.
 		if ! command -v bats >/dev/null; then
 			echo "skipped: $job: no bats here"
 			return
@@ -112,7 +113,6 @@ if [ -z "${BUILD-}" ] || [ $# -eq 0 ]; then
 	exit 2
 fi
 export BUILD PATH="$BUILD:$PATH" LC_ALL=C.UTF-8
-export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-${TIMEOUT:-300}}
 unset MAKEFLAGS MAKELEVEL MFLAGS LSM_DB POSIXLY_CORRECT
 # ThreadSanitizer of gcc 12 cannot place its shadow when the kernel randomises addresses too widely.
 case ${SAN-} in *thread*) export personality="setarch -R" ;; esac
