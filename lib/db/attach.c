@@ -25,6 +25,7 @@
 #include "os/event.h"
 #include "os/kill_point.h"
 #include "os/lock.h"
+#include "db/foreign.h"
 #include "db/tables.h"
 
 #define NAME_CHECK_NS UINT64_C(10000000)
@@ -206,6 +207,7 @@ void store_unmap(struct lsm *db)
 		memtable_close(m);
 	file_close(&db->wal_fd);
 	tables_close(db);
+	foreign_close(db);
 	version_release(&db->version);
 	db->version_view_manifest = 0;
 	segment_close(&db->control_segment);

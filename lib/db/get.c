@@ -49,6 +49,31 @@ int view_get(struct lsm *db, const struct view *v, uint64_t snapshot, struct sst
 	return tables_get(db, key, snapshot, value);
 }
 
+/* What only foreign stores have, merge operands and blobs, a scan knows how to read. */
+static int get_by_scan(struct lsm *db, struct sst_slice key, struct sst_slice *value)
+{
+	struct lsm_scan_options o = {.from = key, .has_to = true};
+	struct lsm_scan *s = NULL;
+	struct buf end = {0};
+	buf_append_slice(&end, key);
+	buf_push(&end, 0);
+	o.to = buf_slice(&end);
+	int rc = buf_check(&end);
+	if (!rc)
+		rc = lsm_scan_new(&s, db, &o);
+	if (!rc)
+		rc = lsm_scan_next(s, &key, value);
+	if (!rc) {
+		buf_clear(&db->frame);
+		buf_append_slice(&db->frame, *value);
+		*value = buf_slice(&db->frame);
+		rc = buf_check(&db->frame);
+	}
+	lsm_scan_free(s);
+	buf_release(&end);
+	return rc;
+}
+
 int lsm_get(struct lsm *db, struct sst_slice key, struct sst_slice *value)
 {
 	int rc = store_ready(db);
@@ -56,6 +81,8 @@ int lsm_get(struct lsm *db, struct sst_slice key, struct sst_slice *value)
 		uint64_t snapshot;
 		struct view v = view_read(db, &snapshot);
 		rc = view_get(db, &v, snapshot, key, value);
+		if (rc == SST_EUNSUPPORTED && db->private)
+			return get_by_scan(db, key, value);
 		if (rc != VIEW_MOVED)
 			return rc;
 		if (view_read(db, NULL).number == v.number)

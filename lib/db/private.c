@@ -13,6 +13,7 @@
 
 #include "base/status.h"
 #include "db/apply.h"
+#include "db/foreign.h"
 #include "db/logs.h"
 #include "db/tables.h"
 #include "table/block_builder.h"
@@ -76,20 +77,49 @@ static int keep_range_deletion(void *arg, const struct batch_op *op)
 	return rc ? rc : buf_check(&p->dels);
 }
 
-static int replay_logs(struct private *p, const struct logs *l)
+/* A log that ends in the middle of a record, and another goes on behind it: there is a hole between
+ * them, unless the sequence numbers say otherwise. LevelDB does not care. */
+static int check_hole(const struct private *p, const struct logs *l, const struct replayed *r, size_t i)
+{
+	size_t next = i + 1;
+	while (next < l->count && !r[next].records)
+		next++;
+	if (!r[i].torn || next == l->count || p->db->version.leveldb ||
+		(r[i].records && r[i].last_sequence + 1 == r[next].first_sequence))
+		return 0;
+	return fail(SST_ECORRUPT, "'%06llu.log' ends unfinished at %llu, and '%06llu.log' goes on behind it",
+		(unsigned long long)l->numbers[i], (unsigned long long)r[i].good_end,
+		(unsigned long long)l->numbers[next]);
+}
+
+/* The newest log first: RocksDB may be writing, and has ended a log before it begins the next. The other way round
+ * the end of one could be missed and the beginning of the next not. */
+static int replay_each(struct private *p, const struct logs *l, struct replayed *r)
 {
 	struct lsm *db = p->db;
 	struct apply a = {.memtable = p->memtable, .control = db->control, .any_type = true,
 		.family = db->version.family, .range_deletion = keep_range_deletion, .range_arg = p};
 	struct replay_sink sink = {apply_record, apply_op, &a};
-	struct replayed r;
 	int rc = 0;
-	block_builder_start(&p->builder, &p->dels, 1);
-	for (size_t i = 0; i < l->count && !rc; i++) {
-		rc = wal_replay(db->dirfd, l->numbers[i], 0, &sink, &r);
-		if (!rc && r.last_sequence > db->control->visible)
-			db->control->visible = r.last_sequence;
+	for (size_t i = l->count; i-- > 0 && !rc;) {
+		rc = wal_replay(db->dirfd, l->numbers[i], 0, &sink, &r[i]);
+		if (!rc && r[i].last_sequence > db->control->visible)
+			db->control->visible = r[i].last_sequence;
+		if (!rc)
+			rc = check_hole(p, l, r, i);
 	}
+	return rc;
+}
+
+static int replay_logs(struct private *p, const struct logs *l)
+{
+	struct lsm *db = p->db;
+	struct replayed *r = calloc(l->count + 1, sizeof(*r));
+	if (!r)
+		return fail_memory();
+	block_builder_start(&p->builder, &p->dels, 1);
+	int rc = replay_each(p, l, r);
+	free(r);
 	if (rc || block_builder_empty(&p->builder))
 		return rc;
 	rc = block_builder_finish(&p->builder);
@@ -121,14 +151,21 @@ static int open_tables(struct lsm *db)
 	return rc;
 }
 
-static bool changed(struct lsm *db)
+/* What RocksDB changes with every change of its files; zero: it cannot be read. */
+struct state {
+	uint64_t manifest_number, manifest_size;
+};
+
+static struct state look(const struct lsm *db)
 {
 	char name[FILE_NAME_MAX];
 	struct file_id id;
-	uint64_t number;
-	return current_read(db->dirfd, &number) || number != db->version.manifest_number ||
-	       file_identify_at(db->dirfd, file_name(name, FILE_MANIFEST, number), &id) ||
-	       id.size != db->version.file_size;
+	struct state s;
+	if (current_read(db->dirfd, &s.manifest_number) ||
+		file_identify_at(db->dirfd, file_name(name, FILE_MANIFEST, s.manifest_number), &id))
+		return (struct state){0};
+	s.manifest_size = id.size;
+	return s;
 }
 
 static void publish(struct lsm *db)
@@ -149,6 +186,8 @@ static int read_once(struct lsm *db)
 		rc = read_logs(&p);
 	if (!rc)
 		rc = open_tables(db);
+	if (!rc)
+		rc = foreign_open(db);
 	buf_release(&p.dels);
 	block_builder_release(&p.builder);
 	if (!rc)
@@ -160,12 +199,14 @@ int store_open_private(struct lsm *db)
 {
 	db->private = true;
 	for (unsigned i = 0; i < TRIES; i++) {
+		struct state before = look(db);
 		int rc = read_once(db);
-		bool again = (rc == 0 || rc == VIEW_MOVED || rc == SST_ENOENT) && changed(db);
-		if (rc == VIEW_MOVED && !again)
-			return fail(SST_ECORRUPT, "store '%s': a table that its MANIFEST names is missing", db->path);
-		if (!again)
-			return rc;
+		struct state after = look(db);
+		if (memcmp(&before, &after, sizeof(before)) == 0)
+			return rc == VIEW_MOVED ? fail(SST_ECORRUPT,
+							  "store '%s': a table that its MANIFEST names is missing",
+							  db->path)
+						: rc;
 		store_unmap(db);
 	}
 	return fail(SST_EBUSY, "store '%s' changes faster than it can be read", db->path);

@@ -36,6 +36,8 @@ static int may_write(struct lsm *db, const struct version *v)
 	if (v->family_count > 1)
 		return fail(SST_EUNSUPPORTED, "'%s' has %zu column families: it can be read, not written", db->path,
 			v->family_count);
+	if (v->blob_count)
+		return fail(SST_EUNSUPPORTED, "'%s' has blob files: it can be read, not written", db->path);
 	if (!family_is_bytewise(&v->families[0]))
 		return fail(SST_EUNSUPPORTED, "'%s' is ordered by '%.*s': it cannot be written", db->path,
 			(int)v->families[0].comparator.size, (const char *)v->families[0].comparator.data);

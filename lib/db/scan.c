@@ -3,12 +3,15 @@
  * Scan: a snapshot of the store in order
  *
  *     view + snapshot (view.c) -> its memtables, mapped for this scan; its tables, all opened now
- *     -> merging iterator -> newest version <= snapshot of each key, if that is a value -> out
+ *     -> merging iterator -> the versions <= snapshot of each key, folded into a value (fold.c) -> out
  *
  * What is mapped and open stays readable when its name is gone, so from the moment everything is open the scan depends on
  * nobody: no lock, no pin. A file that is missing while opening means that the view has moved: begin again.
  *
- * Range tombstones (RocksDB's) are not in the merge: each value is held against those of all tables.
+ * Range tombstones (RocksDB's) are not in the merge: each entry is held against those of all tables.
+ *
+ * Bounds are of keys in bytewise order, whatever the order of the walk: in that of RocksDB's reverse comparator, or
+ * backwards, it begins at the other bound.
  */
 #include "db/scan.h"
 
@@ -16,9 +19,16 @@
 
 #include "base/merge.h"
 #include "base/status.h"
-#include "db/apply.h"
+#include "db/foreign.h"
 #include "db/tables.h"
 #include "table/reader.h"
+
+/* Range tombstones, and the table they are of, outside whose bounds they do not count: RocksDB writes one that spans
+ * several tables into each of them whole, and may forget it with the keys of one before the others. */
+struct scan_dels {
+	const struct range_dels *dels;
+	const struct table_meta *meta; /* NULL: those of the logs */
+};
 
 struct lsm_scan {
 	struct lsm *db;
@@ -35,14 +45,14 @@ struct lsm_scan {
 	const struct table_meta **metas;
 	struct table_meta *meta_copies; /* bounds for the level iterators */
 	size_t table_count;
-	const struct range_dels **dels;
+	struct scan_dels *dels;
 	size_t del_count;
 
 	struct iter *it;
-	bool pending;	      /* it stands on an entry that was not looked at yet */
-	struct buf key, value; /* the last key given; reverse: the candidate */
-	uint64_t tag;
+	bool pending;	/* it stands on an entry that was not looked at yet */
+	struct buf key; /* the last one looked at */
 	bool has_key;
+	struct fold fold; /* its versions */
 };
 
 /* ---------------------------------------------------------------- bounds */
@@ -105,9 +115,9 @@ static int take_memtables(struct lsm_scan *s, const struct view *v)
 
 static bool overlaps(const struct lsm_scan *s, const struct table_meta *m)
 {
-	/* In reverse order bounds say nothing here; and tables are few. */
-	return s->order != ORDER_BYTEWISE || (!above(s, ikey_user(buf_slice(&m->smallest))) &&
-						     !below(s, ikey_user(buf_slice(&m->largest))));
+	bool reverse = s->order == ORDER_REVERSE;
+	return !above(s, ikey_user(buf_slice(reverse ? &m->largest : &m->smallest))) &&
+	       !below(s, ikey_user(buf_slice(reverse ? &m->smallest : &m->largest)));
 }
 
 static int copy_meta(struct table_meta *to, const struct table_meta *from)
@@ -133,7 +143,7 @@ static int take_table(struct lsm_scan *s, const struct table_meta *m)
 	if (!rc)
 		rc = table_range_dels(s->tables[i], &dels);
 	if (!rc && dels->count)
-		s->dels[s->del_count++] = dels;
+		s->dels[s->del_count++] = (struct scan_dels){dels, s->metas[i]};
 	return rc;
 }
 
@@ -147,11 +157,11 @@ static int take_tables(struct lsm_scan *s, const struct view *v)
 	s->tables = calloc(n, sizeof(struct table *));
 	s->metas = calloc(n, sizeof(struct table_meta *));
 	s->meta_copies = calloc(n, sizeof(*s->meta_copies));
-	s->dels = calloc(n, sizeof(struct range_dels *));
+	s->dels = calloc(n, sizeof(*s->dels));
 	if (!s->open || !s->tables || !s->metas || !s->meta_copies || !s->dels)
 		return fail_memory();
 	if (s->db->log_dels.count)
-		s->dels[s->del_count++] = &s->db->log_dels;
+		s->dels[s->del_count++] = (struct scan_dels){&s->db->log_dels, NULL};
 	for (size_t i = 0; i < s->db->version.table_count && !rc; i++)
 		if (overlaps(s, &s->db->version.tables[i]))
 			rc = take_table(s, &s->db->version.tables[i]);
@@ -221,123 +231,130 @@ static int merge_sources(struct lsm_scan *s)
 
 /* ---------------------------------------------------------------- what a reader sees */
 
-static bool covered(const struct lsm_scan *s, struct sst_slice key, uint64_t sequence)
+static bool within(const struct lsm_scan *s, const struct table_meta *m, struct sst_slice ikey)
 {
-	for (size_t i = 0; i < s->del_count; i++)
-		if (range_dels_covering(s->dels[i], key, s->snapshot) > sequence)
+	return order_cmp(s->order, buf_slice(&m->smallest), ikey) <= 0 &&
+	       order_cmp(s->order, ikey, buf_slice(&m->largest)) <= 0;
+}
+
+static bool covered(const struct lsm_scan *s, struct sst_slice ikey)
+{
+	for (const struct scan_dels *d = s->dels; d < s->dels + s->del_count; d++)
+		if (range_dels_covering(d->dels, ikey_user(ikey), s->snapshot) > tag_sequence(ikey_tag(ikey)) &&
+			(!d->meta || within(s, d->meta, ikey)))
 			return true;
 	return false;
 }
 
-/* 0: (key, tag) is a value to be shown; SST_NO: it is not; or an error. */
-static int judge(const struct lsm_scan *s, struct sst_slice key, uint64_t tag)
+/* The type of the entry the iterator stands on: a deletion, if a range tombstone covers it. */
+static uint8_t type_here(const struct lsm_scan *s)
 {
-	uint8_t type = tag_type(tag);
-	if (type == TYPE_DELETION || type == TYPE_SINGLE_DELETION || covered(s, key, tag_sequence(tag)))
-		return SST_NO;
-	return type == TYPE_VALUE ? 0 : fail_key(SST_EUNSUPPORTED, key, "its newest entry is a %s", value_type_name(type));
+	uint8_t type = tag_type(ikey_tag(s->it->key));
+	return type != TYPE_DELETION && covered(s, s->it->key) ? TYPE_DELETION : type;
 }
 
+/* Where the walk begins. In the reverse order the keys below upper come first, those from lower on last. */
 static int start(struct lsm_scan *s)
 {
+	bool reverse = s->order == ORDER_REVERSE;
+	bool from_upper = s->reverse != reverse;
+	bool bounded = from_upper ? s->has_upper : s->lower.size > 0;
 	struct buf target = {0};
-	int rc;
 	s->started = true;
-	if (s->order == ORDER_REVERSE) {
-		rc = s->reverse ? iter_seek_last(s->it) : iter_seek_first(s->it);
-	} else if (s->reverse) {
-		put_ikey(&target, buf_slice(&s->upper), tag_make(SEQUENCE_MAX, TYPE_SEEK));
-		rc = s->has_upper ? iter_seek_before(s->it, buf_slice(&target)) : iter_seek_last(s->it);
-	} else {
-		put_ikey(&target, buf_slice(&s->lower), tag_make(SEQUENCE_MAX, TYPE_SEEK));
-		rc = s->lower.size ? iter_seek(s->it, buf_slice(&target)) : iter_seek_first(s->it);
-	}
+	if (!bounded)
+		return s->reverse ? iter_seek_last(s->it) : iter_seek_first(s->it);
+	/* All versions of the key at the bound are within it at its lower end and without at its upper end. */
+	put_ikey(&target, buf_slice(from_upper ? &s->upper : &s->lower),
+		reverse ? 0 : tag_make(SEQUENCE_MAX, TYPE_SEEK));
+	int rc = buf_check(&target);
+	if (!rc)
+		rc = s->reverse ? iter_seek_before(s->it, buf_slice(&target)) : iter_seek(s->it, buf_slice(&target));
 	buf_release(&target);
 	return rc;
 }
 
-static int step(struct lsm_scan *s)
+static bool behind_end(const struct lsm_scan *s, struct sst_slice user)
 {
-	if (!s->started)
-		return start(s);
-	return s->reverse ? iter_prev(s->it) : iter_next(s->it);
+	return s->reverse != (s->order == ORDER_REVERSE) ? below(s, user) : above(s, user);
 }
 
-static int next_forward(struct lsm_scan *s, struct sst_slice *key, struct sst_slice *value)
+/* On to the next entry that the snapshot shows and the bounds take in. SST_NO: there is none any more. */
+static int step(struct lsm_scan *s)
 {
+	if (s->done)
+		return SST_NO;
 	for (;;) {
-		int rc = step(s);
-		if (rc)
-			return rc;
-		struct sst_slice user = ikey_user(s->it->key);
-		uint64_t tag = ikey_tag(s->it->key);
-		if (tag_sequence(tag) > s->snapshot)
+		int rc = s->pending	 ? 0
+			 : !s->started ? start(s)
+			 : s->reverse  ? iter_prev(s->it)
+				       : iter_next(s->it);
+		s->pending = false;
+		if (rc == 0 && tag_sequence(ikey_tag(s->it->key)) > s->snapshot)
 			continue;
-		if (s->has_key && slice_eq(user, buf_slice(&s->key)))
-			continue; /* an older version */
-		if (s->order == ORDER_BYTEWISE && above(s, user))
-			return SST_NO;
-		s->key.size = 0;
-		buf_append_slice(&s->key, user);
-		s->has_key = true;
-		rc = buf_check(&s->key);
-		if (!rc && s->order == ORDER_REVERSE && (above(s, user) || below(s, user)))
-			continue;
-		if (!rc)
-			rc = judge(s, user, tag);
-		if (rc == SST_NO)
-			continue;
-		*key = buf_slice(&s->key);
-		*value = s->it->value;
+		if (rc == 0 && behind_end(s, ikey_user(s->it->key)))
+			rc = SST_NO;
+		s->done = rc != 0;
 		return rc;
 	}
 }
 
-/* Backwards the newest version of a key comes last: each is a candidate until another key, or the end, appears. */
-static int next_backward(struct lsm_scan *s, struct sst_slice *key, struct sst_slice *value)
+static bool same_key(const struct lsm_scan *s)
 {
-	for (;;) {
-		int rc = s->pending ? 0 : s->done ? SST_NO : step(s);
-		s->pending = false;
-		if (rc < 0)
-			return rc;
-		struct sst_slice user = rc ? slice_of(NULL, 0) : ikey_user(s->it->key);
-		if (!rc && s->order == ORDER_BYTEWISE && below(s, user))
-			rc = SST_NO;
-		if (rc)
-			s->done = true;
-		if (s->has_key && (rc || !slice_eq(user, buf_slice(&s->key)))) {
-			s->has_key = false;
-			s->pending = rc == 0;
-			*key = buf_slice(&s->key);
-			*value = buf_slice(&s->value);
-			bool outside = s->order == ORDER_REVERSE && (above(s, *key) || below(s, *key));
-			int verdict = outside ? SST_NO : judge(s, *key, s->tag);
-			if (verdict != SST_NO)
-				return verdict;
-			continue;
-		}
-		if (rc)
-			return SST_NO;
-		if (tag_sequence(ikey_tag(s->it->key)) > s->snapshot)
-			continue;
-		buf_clear(&s->key);
-		buf_clear(&s->value);
-		buf_append_slice(&s->key, user);
-		buf_append_slice(&s->value, s->it->value);
-		s->tag = ikey_tag(s->it->key);
-		s->has_key = true;
-		rc = buf_check(&s->key);
+	return s->has_key && slice_eq(ikey_user(s->it->key), buf_slice(&s->key));
+}
+
+static int begin_key(struct lsm_scan *s)
+{
+	fold_start(&s->fold);
+	buf_clear(&s->key);
+	buf_append_slice(&s->key, ikey_user(s->it->key));
+	s->has_key = true;
+	return buf_check(&s->key);
+}
+
+/* Adds the versions from the one it stands on. Forwards until no more matter, backwards all. */
+static int fold_versions(struct lsm_scan *s)
+{
+	int rc;
+	do {
+		rc = fold_add(&s->fold, buf_slice(&s->key), type_here(s), s->it->value);
 		if (!rc)
-			rc = buf_check(&s->value);
-		if (rc)
-			return rc;
+			rc = step(s);
+	} while (!rc && same_key(s));
+	s->pending = rc == 0;
+	return rc < 0 ? rc : 0;
+}
+
+/* Of the key the iterator stands on, at its first version of the walk: 0 with the value, SST_NO: it is not there. */
+static int read_key(struct lsm_scan *s, struct sst_slice *value)
+{
+	int rc = begin_key(s);
+	if (rc)
+		return rc;
+	uint8_t type = s->reverse ? TYPE_MERGE : type_here(s);
+	if (type == TYPE_DELETION || type == TYPE_SINGLE_DELETION)
+		return SST_NO;
+	if (type == TYPE_VALUE) {
+		*value = s->it->value;
+		return 0;
 	}
+	rc = fold_versions(s);
+	return rc ? rc : fold_finish(&s->fold, buf_slice(&s->key), value);
 }
 
 int lsm_scan_next(struct lsm_scan *s, struct sst_slice *key, struct sst_slice *value)
 {
-	return s->reverse ? next_backward(s, key, value) : next_forward(s, key, value);
+	int rc;
+	while (!(rc = step(s))) {
+		if (same_key(s))
+			continue; /* an older version */
+		rc = read_key(s, value);
+		if (rc == SST_NO)
+			continue;
+		*key = buf_slice(&s->key);
+		break;
+	}
+	return rc;
 }
 
 /* ---------------------------------------------------------------- life */
@@ -373,6 +390,7 @@ int lsm_scan_new(struct lsm_scan **out, struct lsm *db, const struct lsm_scan_op
 		return fail_memory();
 	s->db = db;
 	s->order = db->order;
+	s->fold = (struct fold){.db = db, .newest_first = !s->reverse};
 	rc = set_bounds(s, opt ? opt : &everything);
 	if (!rc)
 		rc = open_sources(s);
@@ -397,6 +415,6 @@ void lsm_scan_free(struct lsm_scan *s)
 	buf_release(&s->lower);
 	buf_release(&s->upper);
 	buf_release(&s->key);
-	buf_release(&s->value);
+	fold_release(&s->fold);
 	free(s);
 }

@@ -54,10 +54,18 @@ static int seek_last(struct iter *it)
 static int seek(struct iter *it, struct sst_slice ikey)
 {
 	struct sorted_iter *s = (struct sorted_iter *)it;
-	int rc = show(s, 0);
-	while (rc == 0 && order_cmp_reverse(s->iter.key, ikey) < 0)
-		rc = show(s, s->at + 1);
-	return rc;
+	size_t from = 0, to = s->count;
+	while (from < to) {
+		size_t mid = from + (to - from) / 2;
+		int rc = show(s, mid);
+		if (rc)
+			return rc;
+		if (order_cmp_reverse(s->iter.key, ikey) < 0)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return show(s, from);
 }
 
 static int next(struct iter *it)

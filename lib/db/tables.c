@@ -13,7 +13,7 @@
 #include "db/tables.h"
 #include "table/reader.h"
 
-#define OPEN_MAX 256
+#define OPEN_MAX 256 /* not in a private store, whose tables may go at any time */
 
 struct open_table {
 	uint64_t number;
@@ -93,7 +93,7 @@ static int find_or_open(struct lsm *db, const struct table_meta *meta, struct op
 			*out = db->tables[i];
 			return 0;
 		}
-	if (db->table_count == OPEN_MAX)
+	if (db->table_count == OPEN_MAX && !db->private)
 		tables_close(db);
 	struct open_table *o = calloc(1, sizeof(*o));
 	if (!o)
@@ -154,10 +154,13 @@ static int look(struct lsm *db, const struct table_meta *meta, struct sst_slice 
 	return 0;
 }
 
+/* A largest key that stands for the end of a range tombstone is not in the table itself. */
 static bool may_have(const struct table_meta *m, struct sst_slice key, enum key_order order)
 {
+	uint64_t end = tag_make(SEQUENCE_MAX, TYPE_RANGE_DELETION);
+	int c = order_cmp_user(order, key, ikey_user(buf_slice(&m->largest)));
 	return order_cmp_user(order, ikey_user(buf_slice(&m->smallest)), key) <= 0 &&
-	       order_cmp_user(order, key, ikey_user(buf_slice(&m->largest))) <= 0;
+	       (c < 0 || (c == 0 && ikey_tag(buf_slice(&m->largest)) != end));
 }
 
 /* The first of tables [from, to), which are in order, whose largest user key is >= key. */
@@ -185,11 +188,10 @@ int tables_get(struct lsm *db, struct sst_slice key, uint64_t snapshot, struct s
 		if (level)
 			i = first_reaching(v, i, end, key, db->order);
 		for (; i < end; i++) {
-			if (!may_have(&v->tables[i], key, db->order)) {
-				if (level)
-					break;
+			if (level && order_cmp_user(db->order, key, ikey_user(buf_slice(&v->tables[i].smallest))) < 0)
+				break;
+			if (!may_have(&v->tables[i], key, db->order))
 				continue;
-			}
 			int rc = look(db, &v->tables[i], key, snapshot, value);
 			if (rc != SST_NO)
 				return rc == KEY_DELETED ? SST_NO : rc;

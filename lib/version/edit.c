@@ -12,14 +12,17 @@
  *     10  N min log to keep         203  max column family
  *    200  column family the edit is about    201  slice name: it is new    202  it is dropped
  *    300  varint: edits of the atomic group behind this one
- *    400, 401  blob files: not length-prefixed, so they can be neither skipped nor kept
+ *    400  N, varint blobs, varint bytes, slice checksum method, slice checksum, {...}* 0
+ *         blob file added
+ *    401  N, varint blobs, varint bytes, {...}* 0        so many of its blobs are garbage now
  *   8192 + n   slice: may be skipped unread
  *
  * Q Q = 2^56-1, 0 where RocksDB has a table of LevelDB's whose numbers it does not know.
  *
  * Custom tags of 103: 1 ends them, 3 fixed64 min log to keep (from before tag 10), 13 epoch, 65
- * path id; one with bit 6 (64) must be understood, others are kept unread. Source: RocksDB
- * db/version_edit.h; LevelDB db/version_edit.cc has 1-7 and 9.
+ * path id; one with bit 6 (64) must be understood, others are kept unread. Those of 400 and 401
+ * end with 0. Source: RocksDB db/version_edit.h, db/blob/blob_file_addition.cc and
+ * blob_file_garbage.cc; LevelDB db/version_edit.cc has 1-7 and 9.
  */
 #include "version/edit.h"
 
@@ -57,6 +60,7 @@ enum custom_tag {
 	CUSTOM_EPOCH = 13,
 	CUSTOM_NOT_IGNORABLE = 64,
 	CUSTOM_PATH = 65,
+	BLOB_CUSTOM_END = 0, /* of tags 400 and 401 */
 };
 
 void table_meta_release(struct table_meta *m)
@@ -73,6 +77,7 @@ void edit_release(struct edit *e)
 		table_meta_release(&e->added[i]);
 	free(e->added);
 	free(e->removed);
+	free(e->blobs);
 	buf_release(&e->family_name);
 	buf_release(&e->comparator);
 	buf_release(&e->foreign);
@@ -155,6 +160,19 @@ static void put_table(struct buf *out, const struct table_meta *m)
 	put_varint(out, CUSTOM_END);
 }
 
+/* Without what is not kept: the checksum of the file. */
+static void put_blob(struct buf *out, const struct blob_change *c)
+{
+	put_tagged(out, c->garbage ? TAG_BLOB_GARBAGE : TAG_BLOB_ADDED, c->number);
+	put_varint(out, c->count);
+	put_varint(out, c->bytes);
+	if (!c->garbage) {
+		put_varint(out, 0);
+		put_varint(out, 0);
+	}
+	put_varint(out, BLOB_CUSTOM_END);
+}
+
 static void put_numbers(const struct edit *e, struct buf *out)
 {
 	if (e->has_log_number) {
@@ -183,6 +201,8 @@ void edit_encode(const struct edit *e, struct buf *out)
 	}
 	for (size_t i = 0; i < e->added_count; i++)
 		put_table(out, &e->added[i]);
+	for (size_t i = 0; i < e->blob_count; i++)
+		put_blob(out, &e->blobs[i]);
 	if (e->column_family)
 		put_tagged(out, TAG_FAMILY, e->column_family);
 	if (e->add_family)
@@ -314,6 +334,41 @@ static int take_added(struct edit *e, uint32_t tag, struct sst_slice *in)
 	return rc;
 }
 
+static int skip_blob_customs(uint32_t tag, uint64_t number, struct sst_slice *in)
+{
+	for (;;) {
+		uint32_t custom;
+		struct sst_slice value;
+		if (!get_varint32(in, &custom))
+			return malformed(tag);
+		if (custom == BLOB_CUSTOM_END)
+			return 0;
+		if (custom & CUSTOM_NOT_IGNORABLE)
+			return fail(SST_EUNSUPPORTED,
+				"version edit: blob file %" PRIu64 ": unknown field %" PRIu32, number,
+				custom);
+		if (!get_slice(in, &value))
+			return malformed(tag);
+	}
+}
+
+static int take_blob(struct edit *e, uint32_t tag, struct sst_slice *in)
+{
+	struct blob_change c = {.garbage = tag == TAG_BLOB_GARBAGE};
+	struct sst_slice checksum;
+	void *p = array_grow(e->blobs, e->blob_count, &e->blob_cap, sizeof(*e->blobs));
+	if (!p)
+		return SST_ENOMEM;
+	e->blobs = p;
+	if (!get_varint64(in, &c.number) || !get_varint64(in, &c.count) ||
+		!get_varint64(in, &c.bytes))
+		return malformed(tag);
+	if (!c.garbage && (!get_slice(in, &checksum) || !get_slice(in, &checksum)))
+		return malformed(tag);
+	e->blobs[e->blob_count++] = c;
+	return skip_blob_customs(tag, c.number, in);
+}
+
 static int take_removed(struct edit *e, struct sst_slice *in)
 {
 	uint32_t level;
@@ -367,8 +422,7 @@ static int take_rocksdb_field(struct edit *e, uint32_t tag, struct sst_slice *in
 		return take_number(in, &e->atomic_remaining, &e->in_atomic_group, tag);
 	case TAG_BLOB_ADDED:
 	case TAG_BLOB_GARBAGE:
-		return fail(
-			SST_EUNSUPPORTED, "version edit: blob files (tag %" PRIu32 ")", tag);
+		return take_blob(e, tag, in);
 	}
 	if (tag & TAG_IGNORABLE)
 		return take_foreign(e, tag, in);

@@ -26,6 +26,12 @@ struct table_meta {
 
 void table_meta_release(struct table_meta *m);
 
+/* RocksDB's integrated BlobDB: a blob file is there, or more of its blobs are garbage. */
+struct blob_change {
+	uint64_t number, count, bytes;
+	bool garbage;
+};
+
 struct edit {
 	uint32_t column_family; /* 0 = default */
 	bool add_family, drop_family;
@@ -43,6 +49,8 @@ struct edit {
 		uint64_t number;
 	} *removed;
 	size_t removed_count, removed_cap;
+	struct blob_change *blobs;
+	size_t blob_count, blob_cap;
 	struct buf foreign; /* 8192 + n fields, kept as found (db id, WAL tracking) */
 	bool leveldb_only;  /* decoding: only tags LevelDB knows were seen */
 	uint64_t atomic_remaining; /* tag 300 */
@@ -58,8 +66,8 @@ int edit_remove_table(struct edit *e, unsigned level, uint64_t number);
 /* Appends the record. buf_check out. A table of which nothing is known that LevelDB does not
  * know goes out as tag 7, every other as 103. */
 void edit_encode(const struct edit *e, struct buf *out);
-/* SST_ECORRUPT (malformed: says which tag), SST_EUNSUPPORTED (blob files, unknown tags that
- * may not be skipped). Accepts a zeroed or released edit. */
+/* SST_ECORRUPT (malformed: says which tag), SST_EUNSUPPORTED (unknown tags that may not
+ * be skipped). Accepts a zeroed or released edit. */
 int edit_decode(struct edit *e, struct sst_slice record);
 
 #endif

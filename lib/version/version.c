@@ -32,6 +32,7 @@ void version_release(struct version *v)
 		family_release(&v->families[i]);
 	free(v->tables);
 	free(v->families);
+	free(v->blobs);
 	buf_release(&v->foreign);
 	*v = (struct version){0};
 }
@@ -302,6 +303,7 @@ static int drop_family(struct builder *b, struct family *f)
 		return fail(SST_ECORRUPT, "the default column family dropped");
 	if (b->has_family && b->v->family == f->id) {
 		forget_tables(b);
+		b->v->blob_count = 0;
 		b->has_family = false;
 	}
 	family_release(f);
@@ -385,6 +387,65 @@ static int add_tables(struct builder *b, struct edit *e, uint64_t at)
 	return 0;
 }
 
+/* Where the blob file is or would be; they mostly come in order. */
+static size_t blob_place(const struct version *v, uint64_t number)
+{
+	size_t lo = 0, hi = v->blob_count;
+	if (hi && v->blobs[hi - 1].number < number)
+		return hi;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		if (v->blobs[mid].number < number)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static int insert_blob(struct version *v, size_t i, const struct blob_change *c)
+{
+	if (v->blob_count == v->blob_cap) {
+		size_t cap = v->blob_cap ? 2 * v->blob_cap : 16;
+		struct blob_meta *p = reallocarray(v->blobs, cap, sizeof(*p));
+		if (!p)
+			return fail_memory();
+		v->blobs = p;
+		v->blob_cap = cap;
+	}
+	memmove(v->blobs + i + 1, v->blobs + i, (v->blob_count - i) * sizeof(*v->blobs));
+	v->blobs[i] = (struct blob_meta){.number = c->number, .count = c->count};
+	v->blob_count++;
+	return 0;
+}
+
+static int add_blob(struct version *v, const struct blob_change *c)
+{
+	size_t i = blob_place(v, c->number);
+	bool there = i < v->blob_count && v->blobs[i].number == c->number;
+	if (c->number > FILE_NUMBER_MAX)
+		return fail(SST_ECORRUPT, "blob file number %" PRIu64 " is out of range", c->number);
+	if (there != c->garbage)
+		return fail(SST_ECORRUPT, "blob file %" PRIu64 " %s", c->number,
+			there ? "added twice" : "has garbage but was not added");
+	if (!there)
+		return insert_blob(v, i, c);
+	struct blob_meta *m = &v->blobs[i];
+	if (c->count > m->count - m->garbage)
+		return fail(SST_ECORRUPT, "blob file %" PRIu64 " has more garbage than blobs",
+			c->number);
+	m->garbage += c->count;
+	return 0;
+}
+
+static int add_blobs(struct version *v, const struct edit *e)
+{
+	int rc = 0;
+	for (size_t i = 0; i < e->blob_count && !rc; i++)
+		rc = add_blob(v, &e->blobs[i]);
+	return rc;
+}
+
 /* Of a family that was not asked for only the number of tables is kept. */
 static int count_tables(struct family *f, const struct edit *e)
 {
@@ -410,8 +471,10 @@ int builder_add(struct builder *b, struct edit *e, uint64_t at)
 	rc = add_family_facts(b, f, e);
 	if (rc)
 		return rc;
-	return b->has_family && f->id == b->v->family ? add_tables(b, e, at + 1)
-						      : count_tables(f, e);
+	if (!b->has_family || f->id != b->v->family)
+		return count_tables(f, e);
+	rc = add_blobs(b->v, e);
+	return rc ? rc : add_tables(b, e, at + 1);
 }
 
 /* ---------------------------------------------------------------- completing */

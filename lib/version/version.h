@@ -19,6 +19,11 @@ struct family {
 	uint64_t tables; /* how many */
 };
 
+/* A blob file of the chosen column family; when all its blobs are garbage no table needs it. */
+struct blob_meta {
+	uint64_t number, count, garbage;
+};
+
 struct version {
 	uint64_t manifest_number;
 	uint64_t manifest_size; /* bytes of whole edits: where the next one goes */
@@ -36,6 +41,8 @@ struct version {
 	/* Of the chosen column family; by level; level 0 newest first, others by key. */
 	struct table_meta *tables;
 	size_t table_count;
+	struct blob_meta *blobs; /* by number */
+	size_t blob_count, blob_cap;
 	uint64_t foreign_tables; /* tables of other families (they are left alone) */
 	struct buf foreign;	 /* fields to keep when the MANIFEST is rewritten */
 };

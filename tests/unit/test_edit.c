@@ -192,11 +192,31 @@ static void foreign_fields_are_kept(void)
 	edit_release(&e);
 }
 
+static void blob_files(void)
+{
+	struct edit e = {0}, again = {0};
+	struct buf out = {0};
+	/* Added, with a checksum and a custom field of the future; then two blobs of it garbage. */
+	CHECK(DECODE(&e, "\x90\x03\x0c\x05\xac\x02\x03sum\x02\xff\xff\x07\x01z\x00\x91\x03\x0c\x02\x50\x00") == 0);
+	CHECK(e.blob_count == 2 && !e.leveldb_only);
+	CHECK(e.blobs[0].number == 12 && e.blobs[0].count == 5 && e.blobs[0].bytes == 300 && !e.blobs[0].garbage);
+	CHECK(e.blobs[1].number == 12 && e.blobs[1].count == 2 && e.blobs[1].bytes == 80 && e.blobs[1].garbage);
+	edit_encode(&e, &out);
+	CHECK(edit_decode(&again, buf_slice(&out)) == 0 && again.blob_count == 2 && again.blobs[1].garbage);
+	CHECK(again.blobs[0].bytes == 300 && again.blobs[1].count == 2);
+	buf_release(&out);
+	edit_release(&again);
+	edit_release(&e);
+}
+
 static void what_is_refused(void)
 {
 	struct edit e = {0};
-	CHECK(DECODE(&e, "\x90\x03\x05\x05\x05") == SST_EUNSUPPORTED); /* 400, blob files */
-	CHECK(DECODE(&e, "\x91\x03\x05\x05\x05") == SST_EUNSUPPORTED);
+	CHECK(DECODE(&e, "\x90\x03\x05\x05\x05") == SST_ECORRUPT); /* 400, blob files: no checksum */
+	CHECK(DECODE(&e, "\x90\x03\x05\x05\x05\x00\x00") == SST_ECORRUPT); /* no end */
+	CHECK(DECODE(&e, "\x91\x03\x05\x05\x05") == SST_ECORRUPT);
+	CHECK(DECODE(&e, "\x91\x03\x05\x05\x05\x41\x00\x00") == SST_EUNSUPPORTED); /* custom field 65 */
+	CHECK(DECODE(&e, "\x91\x03\x05\x05\x05\x01\x02x") == SST_ECORRUPT);
 	CHECK(DECODE(&e, "\x08\x01") == SST_EUNSUPPORTED);
 	CHECK(DECODE(&e, "\x00\x01") == SST_EUNSUPPORTED);
 	CHECK(DECODE(&e, "\x80\x80\x80\x80\x80\x80\x01\x01") == SST_ECORRUPT);
@@ -248,6 +268,7 @@ int main(void)
 	RUN(custom_fields_that_must_be_understood);
 	RUN(families_and_groups);
 	RUN(foreign_fields_are_kept);
+	RUN(blob_files);
 	RUN(what_is_refused);
 	RUN(damaged_anywhere);
 	return unit_done("edit");
