@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "db/table_handle.h"
 #include "os/file.h"
 #include "table/check.h"
 #include "table/inspect.h"
@@ -106,6 +107,11 @@ void sst_table_close(struct sst_table *t)
 	free(t);
 }
 
+struct table *table_of(struct sst_table *t)
+{
+	return t->table;
+}
+
 int sst_table_bytewise(struct sst_table *t)
 {
 	const struct table_info *info = table_info(t->table);
@@ -155,6 +161,9 @@ struct sst_iter {
 	bool all;
 	enum direction direction;
 	bool inner_done;       /* backwards: the inner iterator has passed the first entry */
+	bool gathered;	       /* backwards: key, value and tag hold an entry when the inner iterator failed */
+	bool skip_first;       /* backwards: it has been given, now the inner iterator must leave a block out */
+	uint64_t tag;
 	struct buf key, value; /* of the entry given: forwards the key only, to pass over its other versions */
 	struct buf target;
 	struct buf from, to;   /* of a damage */
@@ -233,6 +242,7 @@ static int visible(struct sst_iter *it, struct sst_slice user, uint64_t tag)
 static int view_forward(struct sst_iter *it, int rc, bool skip, struct sst_entry *e)
 {
 	it->direction = FORWARD;
+	it->gathered = it->skip_first = false;
 	for (; !rc; rc = iter_next(it->inner)) {
 		struct sst_slice user = ikey_user(it->inner->key);
 		uint64_t tag = ikey_tag(it->inner->key);
@@ -256,34 +266,41 @@ static int view_forward(struct sst_iter *it, int rc, bool skip, struct sst_entry
 /* ---- backwards */
 
 /* Gathers the versions of the key the inner iterator is at; the newest, seen last, is kept. */
-static int gather_backward(struct sst_iter *it, int *inner, uint64_t *tag)
+static int gather_backward(struct sst_iter *it, int *inner)
 {
 	int rc = keep(&it->key, ikey_user(it->inner->key));
 	while (!rc && !*inner && slice_eq(ikey_user(it->inner->key), buf_slice(&it->key))) {
-		*tag = ikey_tag(it->inner->key);
+		it->tag = ikey_tag(it->inner->key);
 		rc = keep(&it->value, it->inner->value);
 		if (!rc)
 			*inner = iter_prev(it->inner);
 	}
+	it->gathered = !rc && *inner < 0;
 	return rc ? rc : *inner < 0 ? *inner : 0;
+}
+
+/* The entry that was gathered, if a reader sees it. */
+static int give_gathered(struct sst_iter *it, struct sst_entry *e)
+{
+	int rc = visible(it, buf_slice(&it->key), it->tag);
+	if (rc < 0)
+		return table_fail_type(it->table, buf_slice(&it->key), tag_type(it->tag));
+	*e = (struct sst_entry){buf_slice(&it->key), buf_slice(&it->value), tag_sequence(it->tag), SST_PUT};
+	return rc;
 }
 
 static int view_backward(struct sst_iter *it, int inner, struct sst_entry *e)
 {
 	it->direction = BACKWARD;
+	it->gathered = it->skip_first = false;
 	while (!inner) {
-		uint64_t tag = 0;
-		int rc = gather_backward(it, &inner, &tag);
+		int rc = gather_backward(it, &inner);
 		if (rc)
 			return rc;
 		it->inner_done = inner == SST_NO;
-		rc = visible(it, buf_slice(&it->key), tag);
-		if (rc < 0)
-			return table_fail_type(it->table, buf_slice(&it->key), tag_type(tag));
-		if (!rc) {
-			*e = (struct sst_entry){buf_slice(&it->key), buf_slice(&it->value), tag_sequence(tag), SST_PUT};
-			return 0;
-		}
+		rc = give_gathered(it, e);
+		if (rc != SST_NO)
+			return rc;
 	}
 	return inner;
 }
@@ -329,6 +346,8 @@ int sst_iter_prev(struct sst_iter *it, struct sst_entry *e)
 {
 	if (it->all)
 		return give_entry(it, iter_prev(it->inner), e);
+	if (it->skip_first)
+		return view_backward(it, table_iter_skip(it->inner, true), e);
 	if (it->direction == BACKWARD)
 		return it->inner_done ? SST_NO : view_backward(it, 0, e);
 	int rc = inner_seek(it, buf_slice(&it->key), tag_make(SEQUENCE_MAX, TYPE_SEEK));
@@ -337,16 +356,32 @@ int sst_iter_prev(struct sst_iter *it, struct sst_entry *e)
 
 /* Forwards, the block left out may have had the newest version of a key that goes on in the next one: what is left of
  * that key is no answer and is passed over. */
-static int pass_over_cut_key(struct sst_iter *it, const struct sst_damage *d)
+static int skip_forward(struct sst_iter *it, const struct sst_damage *d, struct sst_entry *e)
 {
-	return keep(&it->key, d->has_keys ? d->to : ikey_user(it->inner->key));
+	int rc = table_iter_skip(it->inner, false);
+	if (!rc)
+		rc = keep(&it->key, d->has_keys ? d->to : ikey_user(it->inner->key));
+	return view_forward(it, rc, true, e);
+}
+
+/* Backwards, the key that was being gathered is complete when the block left out has only smaller ones. */
+static int skip_backward(struct sst_iter *it, const struct sst_damage *d, struct sst_entry *e)
+{
+	enum key_order order = table_info(it->table)->order;
+	if (it->gathered && d->has_keys && order_cmp_user(order, buf_slice(&it->key), d->to) > 0) {
+		it->gathered = false;
+		it->skip_first = true;
+		int rc = give_gathered(it, e);
+		if (rc != SST_NO)
+			return rc;
+	}
+	return view_backward(it, table_iter_skip(it->inner, true), e);
 }
 
 int sst_iter_skip(struct sst_iter *it, bool backwards, struct sst_damage *d, struct sst_entry *e)
 {
-	struct block_handle h;
+	struct block_handle h = table_iter_failed_block(it->inner);
 	*d = (struct sst_damage){.what = ""};
-	int rc = table_iter_skip(it->inner, backwards, &h);
 	if (h.size) {
 		d->offset = h.offset;
 		d->size = h.size + BLOCK_TRAILER_SIZE;
@@ -355,12 +390,8 @@ int sst_iter_skip(struct sst_iter *it, bool backwards, struct sst_damage *d, str
 		d->to = buf_slice(&it->to);
 	}
 	if (it->all)
-		return give_entry(it, rc, e);
-	if (backwards)
-		return view_backward(it, rc, e);
-	if (!rc)
-		rc = pass_over_cut_key(it, d);
-	return view_forward(it, rc, true, e);
+		return give_entry(it, table_iter_skip(it->inner, backwards), e);
+	return backwards ? skip_backward(it, d, e) : skip_forward(it, d, e);
 }
 
 /* ---------------------------------------------------------------- looking inside */

@@ -52,9 +52,10 @@ int table_get(struct table *t, struct sst_slice user_key, uint64_t snapshot, str
  * NULL: no memory. t is borrowed. With a foreign comparator there is no seek: SST_EUNSUPPORTED. */
 struct iter *table_iter_new(struct table *t);
 
-/* After a move failed for damage: on with the first entry of the next sound block (the last one of the block before).
- * *skipped: the block that was left out; size 0: it was a part of the index. SST_NO: there is nothing more. */
-int table_iter_skip(struct iter *it, bool backwards, struct block_handle *skipped);
+/* After a move failed: the block that failed; size 0: it was the index, or a part of it. */
+struct block_handle table_iter_failed_block(const struct iter *it);
+/* Then: on with the first entry of the next sound block (the last one of the block before). SST_NO: there is none. */
+int table_iter_skip(struct iter *it, bool backwards);
 
 /* The range tombstones, read when first asked for. Borrowed until table_close. */
 int table_range_dels(struct table *t, const struct range_dels **out);

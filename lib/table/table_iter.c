@@ -205,19 +205,21 @@ struct iter *table_iter_new(struct table *t)
 	return &ti->iter;
 }
 
-int table_iter_skip(struct iter *it, bool backwards, struct block_handle *skipped)
+struct block_handle table_iter_failed_block(const struct iter *it)
+{
+	const struct table_iter *ti = (const struct table_iter *)(const void *)it;
+	return ti->index_failed ? (struct block_handle){0} : index_iter_handle(&ti->index);
+}
+
+int table_iter_skip(struct iter *it, bool backwards)
 {
 	struct table_iter *ti = of(it);
-	if (ti->index_failed) {
-		*skipped = (struct block_handle){0};
-		if (!ti->table->index_ready)
-			return settle(ti, SST_NO);
-		if (backwards)
-			return settle(ti, last_from(ti, index_move(ti, index_iter_skip_leaf_back)));
-		return settle(ti, first_from(ti, index_move(ti, index_iter_skip_leaf), true));
-	}
-	*skipped = index_iter_handle(&ti->index);
+	int (*past)(struct index_iter *) = backwards ? index_iter_prev : index_iter_next;
+	if (ti->index_failed && !ti->table->index_ready)
+		return settle(ti, SST_NO);
+	if (ti->index_failed)
+		past = backwards ? index_iter_skip_leaf_back : index_iter_skip_leaf;
 	if (backwards)
-		return settle(ti, last_from(ti, index_move(ti, index_iter_prev)));
-	return settle(ti, first_from(ti, index_move(ti, index_iter_next), true));
+		return settle(ti, last_from(ti, index_move(ti, past)));
+	return settle(ti, first_from(ti, index_move(ti, past), true));
 }

@@ -157,6 +157,14 @@ static void test_skip_gives_no_old_versions(void)
 	salvage(&m, true, letters, &lost);
 	CHECK_EQ(lost, 1);
 	CHECK(strcmp(letters, "heca") == 0);
+	*g ^= 1;
+	uint8_t *first = memmem(m.out.data, m.out.size, "e4", 2); /* f, the first of the next block, is complete */
+	*first ^= 1;
+	salvage(&m, true, letters, &lost);
+	CHECK_EQ(lost, 1);
+	CHECK(strcmp(letters, "hgfca") == 0);
+	*first ^= 1;
+	*g ^= 1;
 	*c ^= 1;
 	salvage(&m, false, letters, &lost);
 	CHECK_EQ(lost, 2);
