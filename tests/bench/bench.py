@@ -11,7 +11,6 @@ the exit status 1. Results: DIR/bench/results.tsv, goals.tsv and, where gnuplot 
 import argparse
 import os
 import platform
-import shutil
 import sys
 import time
 
@@ -74,7 +73,7 @@ def main():
         for case in ROWS[row](bench):
             report.case(case, *measure(case))
     report.write()
-    shutil.rmtree(bench.work, ignore_errors=True)
+    bench.clear()
     print(f'\n{time.monotonic() - started:.0f} s; {bench.out}/results.tsv, goals.tsv; {report.failures} failed')
     if bench.quick and not report.failures:
         print(f'{len(report.results)} tests passed')

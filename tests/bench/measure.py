@@ -50,6 +50,15 @@ class Case:
     rounds: int = 3
 
 
+def remove(directory):
+    """With the shared memory of the stores in it, which goes by the token in their LOCK files."""
+    for lock in directory.rglob('LOCK'):
+        token = lock.read_bytes()[16:32].hex()
+        for segment in pathlib.Path('/dev/shm').glob(f'lsm.{token}.*') if token else ():
+            segment.unlink(missing_ok=True)
+    shutil.rmtree(directory)
+
+
 class Bench:
     def __init__(self, build, quick):
         self.build = pathlib.Path(build).resolve()
@@ -59,8 +68,12 @@ class Bench:
         self.work = self.out / 'work'
         self.stderr = self.out / 'stderr.txt'
         self.made = {}
-        shutil.rmtree(self.work, ignore_errors=True)
+        self.clear()
         self.work.mkdir(parents=True)
+
+    def clear(self):
+        if self.work.exists():
+            remove(self.work)
 
     def size(self, full, quick):
         return quick if self.quick else full
@@ -88,7 +101,7 @@ class Bench:
         """An empty place for a store: a path that is not there."""
         path = self.work / name
         if path.is_dir():
-            shutil.rmtree(path)
+            remove(path)
         elif path.exists():
             path.unlink()
         return path
@@ -169,36 +182,32 @@ ROUNDS_S = 60  # no round of a case begins later than this: on a busy machine fe
 
 def measure(case):
     """name -> samples, and name -> why not."""
-    samples, missing, failed = {}, {}, {}
-    alive = []
-    for c in case.contenders:
+    samples = {c.name: [] for c in case.contenders}
+    missing, failed = {}, {}
+
+    def attempt(contender, action):
         try:
-            if c.before:
-                c.before()
-            alive.append(c)
-            samples[c.name] = []
+            action()
         except Skip as why:
-            missing[c.name] = str(why)
+            missing[contender.name] = str(why)
         except BROKEN as why:
-            failed[c.name] = f'{type(why).__name__}: {why}'
-    started = time.monotonic()
-    for turn in range(case.rounds):
-        if turn and time.monotonic() - started > ROUNDS_S:
-            break
-        for c in list(alive):
-            if turn >= (c.rounds or case.rounds):
-                continue
-            try:
-                samples[c.name] += c.run()
-            except Skip as why:
-                missing[c.name] = str(why)
-                alive.remove(c)
-            except BROKEN as why:
-                failed[c.name] = f'{type(why).__name__}: {why}'
-                alive.remove(c)
-    for c in case.contenders:
-        if c.after and c.name in samples:
-            c.after()
+            failed[contender.name] = f'{type(why).__name__}: {why}'
+
+    try:
+        for c in case.contenders:
+            if c.before:
+                attempt(c, c.before)
+        started = time.monotonic()
+        for turn in range(case.rounds):
+            if turn and time.monotonic() - started > ROUNDS_S:
+                break
+            for c in case.contenders:
+                if turn < (c.rounds or case.rounds) and c.name not in missing and c.name not in failed:
+                    attempt(c, lambda c=c: samples[c.name].extend(c.run()))
+    finally:
+        for c in case.contenders:
+            if c.after:
+                c.after()
     return {k: v for k, v in samples.items() if v}, missing, failed
 
 

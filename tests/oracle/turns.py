@@ -94,6 +94,12 @@ class Turns:
         run('oracle/rocks-torture', *options, self.store, expected)
         self.model = dict(line.split('\t') for line in left.read_text().splitlines())
 
+    def forget(self):
+        """The store's shared memory, which goes by the token in LOCK."""
+        token = (self.store / 'LOCK').read_bytes()[16:32].hex()
+        for segment in pathlib.Path('/dev/shm').glob(f'lsm.{token}.*'):
+            segment.unlink()
+
     def turn(self, number):
         self.ours_changes()
         self.ours_checks(f'turn {number}, after our changes')
@@ -108,8 +114,11 @@ def main():
         return
     with tempfile.TemporaryDirectory() as where:
         turns = Turns(pathlib.Path(where), seed)
-        for number in range(1, count + 1):
-            turns.turn(number)
+        try:
+            for number in range(1, count + 1):
+                turns.turn(number)
+        finally:
+            turns.forget()
         print(f'{len(turns.model)} keys at the end, seed {seed}')
     print(f'{count} tests passed')
 
