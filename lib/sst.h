@@ -290,6 +290,70 @@ struct sst_check_stats {
 SST_API int sst_table_check(struct sst_table *t, void (*report)(void *arg, const struct sst_damage *d), void *arg,
 	struct sst_check_stats *stats);
 
+/* ---- several tables as one */
+
+struct sst_merge_options {
+	/* Gives the newest entry of a key when it is a deletion, too. Range deletions cannot be given. */
+	bool deletions;
+	/* Told of every damaged part of a table (by its place among them), which is left out. d->what is a whole
+	 * message. NULL: damage ends the walk. */
+	void (*damage)(void *arg, size_t table, const struct sst_damage *d);
+	void *damage_arg;
+};
+
+/* The newest entry of each key in the tables, which are borrowed and must be sst_table_bytewise(). What is newer goes
+ * by sequence number, then by place, the first table being the newest. Tables made to be ingested have no sequence
+ * numbers: one in front of all tables that have them is newer than those, one behind them older; SST_EINVAL for one
+ * between. opt may be NULL. */
+struct sst_merge;
+SST_API int sst_merge_new(struct sst_merge **out, struct sst_table *const *tables, size_t n,
+	const struct sst_merge_options *opt);
+SST_API void sst_merge_free(struct sst_merge *m); /* accepts NULL; before the tables are closed */
+/* 0: *e, borrowed until the next call on m: SST_PUT, or (with deletions) SST_DELETE or SST_SINGLE_DELETE. SST_NO: that
+ * was all. SST_EUNSUPPORTED: the newest entry of a key is of another type. */
+SST_API int sst_merge_next(struct sst_merge *m, struct sst_entry *e);
+/* Whether any of the tables has sequence numbers. With deletions all have them, or none (else SST_EINVAL). */
+SST_API bool sst_merge_sequences(const struct sst_merge *m);
+
+/* ---------------------------------------------------------------- building */
+
+/* A table being written, in RocksDB's block-based format, version 5. Its bytes follow from the entries and the options
+ * alone: not from the machine, the number of its CPUs, or the time. */
+struct sst_builder;
+
+struct sst_builder_options {
+	size_t block_size;	     /* bytes of contents in a data block; 0: 16384 */
+	int zstd_level;		     /* 1 to 22, or a negative one, which is faster; 0: not compressed */
+	unsigned bloom_bits_per_key; /* 0: no filter */
+	/* Entries have sequence numbers. Otherwise these are 0, there is one entry for a key, and the table is one
+	 * that RocksDB's IngestExternalFile takes. */
+	bool sequences;
+	/* Entries come in any order; of those with one key the one added last counts. Not with sequences. */
+	bool sort;
+	size_t sort_memory;	    /* bytes for that; 0: 256 MiB. What is more goes to temporary files */
+	const char *sort_directory; /* of these; NULL: that of the table; for a stream, /tmp */
+};
+
+/* Writes to PATH.tmp, which becomes PATH when it is whole; what is there then is replaced. opt may be NULL: zstd 1,
+ * 10 bits. SST_EBUSY: another process is writing it. SST_EINVAL: PATH is there and no regular file. */
+SST_API int sst_builder_open(struct sst_builder **out, const char *path, const struct sst_builder_options *opt);
+/* Hands the bytes to `write` in their order. What that returns other than 0 (a negative enum sst_status) ends it. */
+SST_API int sst_builder_open_stream(struct sst_builder **out, int (*write)(void *arg, const void *p, size_t n),
+	void *arg, const struct sst_builder_options *opt);
+/* "PATH.tmp", for whoever has to remove it on a signal; NULL for a stream. Borrowed. */
+SST_API const char *sst_builder_temporary(const struct sst_builder *b);
+/* Key and value are copied. SST_EINVAL, and nothing is changed: the key is not above the one before it (with
+ * sequences: the entry not behind the one before it), or the entry is one that no such table can have. */
+SST_API int sst_builder_add(struct sst_builder *b, const struct sst_entry *e);
+
+struct sst_built {
+	uint64_t entries, deletions, bytes; /* bytes: of the file */
+};
+/* Once, when all entries are added: 0 when the table is on the disk under its name. built may be NULL. */
+SST_API int sst_builder_finish(struct sst_builder *b, struct sst_built *built);
+/* Without sst_builder_finish, or after a failure, nothing is left. Accepts NULL. */
+SST_API void sst_builder_close(struct sst_builder *b);
+
 #ifdef __cplusplus
 }
 #endif
