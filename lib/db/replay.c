@@ -33,22 +33,37 @@ static int note_of(struct sst_slice record, uint64_t *durable)
 	return 0;
 }
 
-/* The log is bad at `bad`. 0: a torn end. */
+/* What a whole record behind the trouble at `bad` says of it: 0: that it was not durable. */
+static int judge_record(struct sst_slice record, uint64_t at, uint64_t bad, const char *name)
+{
+	uint64_t durable;
+	if (note_of(record, &durable) == SST_NO)
+		return fail(SST_ECORRUPT, "'%s': bad record at %llu, and a good one behind it at %llu", name,
+			(unsigned long long)bad, (unsigned long long)at);
+	if (durable > bad)
+		return fail(SST_ECORRUPT, "'%s': bad record at %llu, in the part that was durable (%llu bytes)", name,
+			(unsigned long long)bad, (unsigned long long)durable);
+	return 0;
+}
+
+/* The log is bad at `bad`. 0: a torn end. Every whole record behind it is asked; there may be further trouble
+ * between them. */
 static int judge(struct log_reader *log, uint64_t bad, const char *name)
 {
-	while (log_reader_resync(log) == 0) {
+	int rc;
+	while ((rc = log_reader_resync(log)) == 0) {
 		struct sst_slice record;
-		uint64_t durable;
-		if (log_reader_next(log, &record))
-			continue;
-		if (note_of(record, &durable) == SST_NO)
-			return fail(SST_ECORRUPT, "'%s': bad record at %llu, and a good one behind it at %llu", name,
-				(unsigned long long)bad, (unsigned long long)log->record_offset);
-		if (durable > bad)
-			return fail(SST_ECORRUPT, "'%s': bad record at %llu, in the part that was durable (%llu bytes)", name,
-				(unsigned long long)bad, (unsigned long long)durable);
+		while ((rc = log_reader_next(log, &record)) == 0) {
+			rc = judge_record(record, log->record_offset, bad, name);
+			if (rc)
+				return rc;
+		}
+		if (rc == SST_NO && log->end == LOG_END_CLEAN)
+			return 0;
+		if (rc != SST_NO && rc != SST_ECORRUPT)
+			break;
 	}
-	return 0;
+	return rc == SST_NO ? 0 : fail_in(rc, "cannot read '%s'", name);
 }
 
 static int give_record(const struct replay_sink *sink, struct sst_slice record, struct replayed *r)
