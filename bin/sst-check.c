@@ -3,7 +3,7 @@
 #include "field.h"
 #include "table_file.h"
 
-static const char synopsis[] = "sst-check [-q | -v] [-j] FILE...\n";
+static const char synopsis[] = "sst-check [-q | -v] [-j] FILE ...\n";
 
 static const struct tool_option options[] = {
 	TOOL_QUIET,

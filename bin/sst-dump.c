@@ -4,8 +4,9 @@
 #include "table_file.h"
 
 static const char synopsis[] =
-	"sst-dump [-f K] [-u K] [-p P] [-r] [-m N] [-k | -c] [-a] [--skip-bad] [-e | -x | -0 | -j | -F FMT] FILE...\n"
-	"sst-dump --props | --index | --blocks [-x | -j] FILE...\n";
+	"sst-dump [-f K] [-u K] [-p P] [-r] [-m N] [-k | -c] [-a] [--skip-bad]\n"
+	"         [-e | -x | -0 | -j | -F FMT] FILE ...\n"
+	"sst-dump --props | --index | --blocks [-x | -j] FILE ...\n";
 
 enum { OPT_PROPS = TOOL_OWN, OPT_INDEX, OPT_BLOCKS, OPT_SKIP_BAD };
 

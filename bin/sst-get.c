@@ -6,8 +6,8 @@
 #include "field.h"
 #include "table_file.h"
 
-static const char synopsis[] = "sst-get [-e | -x] [-q] [-v] KEY FILE...\n"
-			       "sst-get -b [-0 | -x | -j | -F FMT] [-q] [-v] FILE...\n";
+static const char synopsis[] = "sst-get [-e | -x] [-q] [-v] KEY FILE ...\n"
+			       "sst-get -b [-0 | -x | -j | -F FMT] [-q] [-v] FILE ...\n";
 
 static const struct tool_option options[] = {
 	TOOL_ESCAPE,
