@@ -361,21 +361,19 @@ int lsm_scan_next(struct lsm_scan *s, struct sst_slice *key, struct sst_slice *v
 
 static int open_sources(struct lsm_scan *s)
 {
-	for (;;) {
+	bool rebuilt = false;
+	int rc = 0;
+	while (!rc) {
 		struct view v = view_read(s->db, &s->snapshot);
-		if (!v.active)
-			return fail(SST_ECORRUPT, "the control segment is damaged");
-		int rc = take_memtables(s, &v);
+		rc = v.active ? take_memtables(s, &v) : fail(SST_ECORRUPT, "the control segment is damaged");
 		if (!rc)
 			rc = take_tables(s, &v);
 		if (!rc)
 			return merge_sources(s);
 		drop_sources(s);
-		if (rc != VIEW_MOVED)
-			return rc;
-		if (view_read(s->db, NULL).number == v.number)
-			return fail(SST_ECORRUPT, "store '%s': a file it needs is missing", s->db->path);
+		rc = view_retry(s->db, &v, rc, &rebuilt);
 	}
+	return rc;
 }
 
 int lsm_scan_new(struct lsm_scan **out, struct lsm *db, const struct lsm_scan_options *opt)
@@ -390,8 +388,8 @@ int lsm_scan_new(struct lsm_scan **out, struct lsm *db, const struct lsm_scan_op
 		return fail_memory();
 	s->db = db;
 	s->order = db->order;
-	s->fold = (struct fold){.db = db, .newest_first = !s->reverse};
 	rc = set_bounds(s, opt ? opt : &everything);
+	s->fold = (struct fold){.db = db, .newest_first = !s->reverse};
 	if (!rc)
 		rc = open_sources(s);
 	if (rc) {
