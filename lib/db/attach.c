@@ -92,8 +92,8 @@ static int open_control(struct lsm *db)
 		return SST_NO;
 	segment_name(name, id.token, id.control_place, 0);
 	rc = segment_open(&s, segment_place_fd(db, id.control_place), name, sizeof(struct control), db->lock_read_only);
-	if (rc)
-		return rc == SST_ECORRUPT ? SST_NO : rc;
+	if (rc) /* whatever is there under our name, it is not ours */
+		return rc == SST_ENOMEM ? rc : SST_NO;
 	if (!control_is(db, &id, &s)) {
 		segment_close(&s);
 		return SST_NO;

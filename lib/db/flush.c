@@ -360,7 +360,7 @@ static int freeze(struct lsm *db, const struct lsm_flush_options *opt, struct vi
 	if (!opt->frozen_only) {
 		rc = writer_active(db, &g, &m);
 		if (!rc && due(opt, g, m))
-			rc = store_rotate(db, 0);
+			rc = store_rotate(db, memtable_commit_for(0, 0));
 		writer_unlock(db);
 	}
 	uint64_t oldest = v->oldest;

@@ -12,6 +12,8 @@ static int memtable_get(const struct lsm *db, const struct memtable *m, struct s
 {
 	const struct tree_record *r;
 	int rc = tree_get(&m->tree, key, snapshot, &r);
+	if (rc == SST_ECORRUPT && !db->control_segment.read_only)
+		atomic_store(&db->control->condemned, 1);
 	if (rc < 0)
 		return rc;
 	uint64_t covered = db->log_dels.count ? range_dels_covering(&db->log_dels, key, snapshot) : 0;
@@ -76,18 +78,17 @@ static int get_by_scan(struct lsm *db, struct sst_slice key, struct sst_slice *v
 
 int lsm_get(struct lsm *db, struct sst_slice key, struct sst_slice *value)
 {
+	bool rebuilt = false;
 	int rc = store_ready(db);
 	while (!rc) {
 		uint64_t snapshot;
 		struct view v = view_read(db, &snapshot);
 		rc = view_get(db, &v, snapshot, key, value);
+		if (rc == 0 || rc == SST_NO)
+			return rc;
 		if (rc == SST_EUNSUPPORTED && db->private)
 			return get_by_scan(db, key, value);
-		if (rc != VIEW_MOVED)
-			return rc;
-		if (view_read(db, NULL).number == v.number)
-			return fail_in(SST_ECORRUPT, "store '%s': a file it needs is missing", db->path);
-		rc = 0;
+		rc = view_retry(db, &v, rc, &rebuilt);
 	}
 	return rc;
 }

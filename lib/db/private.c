@@ -61,9 +61,10 @@ static int make_memory(struct private *p, uint64_t log_bytes)
 	if (rc)
 		return rc;
 	db->control = (void *)db->control_segment.base;
-	rc = segment_anonymous(&s, memtable_segment_size(8 * log_bytes, 0));
+	uint64_t size = memtable_segment_size(8 * log_bytes, 0);
+	rc = segment_anonymous(&s, size);
 	p->memtable = &db->mapped[0];
-	return rc ? rc : memtable_format(p->memtable, &s, token, 1);
+	return rc ? rc : memtable_format(p->memtable, &s, size, token, 1);
 }
 
 static int keep_range_deletion(void *arg, const struct batch_op *op)

@@ -58,8 +58,8 @@ static int make_room(struct lsm *db, const struct lsm_batch *b, struct generatio
 			rc = memtable_reserve(*m, b->bytes, b->batch.count);
 			if (rc == 0)
 				return 0;
-			/* No room in shared memory: begin another memtable, unless this one is new already. */
-			if (rc < 0 && (rc != SST_EFULL || empty))
+			/* No room in shared memory: begin another memtable, wherever there is room for this batch. */
+			if (rc < 0 && (rc != SST_EFULL || (empty && (*g)->place == PLACE_DIRECTORY)))
 				goto out;
 		}
 		if (v.active - v.oldest >= FROZEN_MAX || (poisoned && !(*g)->poisoned)) {
@@ -68,7 +68,7 @@ static int make_room(struct lsm *db, const struct lsm_batch *b, struct generatio
 				return rc;
 			continue;
 		}
-		rc = store_rotate(db, b->batch.rep.size);
+		rc = store_rotate(db, memtable_commit_for(b->bytes, b->batch.count));
 out:
 		if (rc) {
 			writer_unlock(db);
@@ -163,14 +163,26 @@ static int all_absent(struct lsm *db, const struct lsm_batch *b)
 	return rc == SST_NO ? 0 : rc;
 }
 
-static int begin_write(struct lsm *db)
+/* The writer lock and room for the batch. */
+static int begin_once(struct lsm *db, const struct lsm_batch *b, struct generation **g, struct memtable **m)
 {
-	if (db->options.read_only)
-		return fail(SST_EINVAL, "store '%s' is open for reading only", db->path);
 	int rc = store_ready(db);
 	if (!rc)
 		rc = writer_identify(db);
-	return rc ? rc : writer_lock(db);
+	if (!rc)
+		rc = writer_lock(db);
+	return rc ? rc : make_room(db, b, g, m);
+}
+
+/* Memory that turns out to be damaged or gone is rebuilt, once, as nothing has been written yet. */
+static int begin_write(struct lsm *db, const struct lsm_batch *b, struct generation **g, struct memtable **m)
+{
+	if (db->options.read_only)
+		return fail(SST_EINVAL, "store '%s' is open for reading only", db->path);
+	int rc = begin_once(db, b, g, m);
+	if (rc < 0 && db->control && atomic_load(&db->control->condemned))
+		rc = begin_once(db, b, g, m);
+	return rc;
 }
 
 int lsm_write(struct lsm *db, struct lsm_batch *b, unsigned flags)
@@ -178,12 +190,9 @@ int lsm_write(struct lsm *db, struct lsm_batch *b, unsigned flags)
 	int rc = buf_check(&b->batch.rep);
 	if (rc || !b->batch.count)
 		return rc;
-	rc = begin_write(db);
-	if (rc)
-		return rc;
 	struct generation *g;
 	struct memtable *m;
-	rc = make_room(db, b, &g, &m);
+	rc = begin_write(db, b, &g, &m);
 	if (rc)
 		return rc;
 	if (flags & LSM_NO_CLOBBER) {

@@ -165,7 +165,7 @@ static int make_memtable(struct lsm *db, struct generation *g, uint64_t n, uint6
 	*g = (struct generation){.number = n, .wal_number = wal, .name_synced = 1};
 	/* A record of a few bytes takes 32 and its share of nodes more in memory than in the log. */
 	uint64_t limit = db->config.write_buffer_size > 8 * bytes ? db->config.write_buffer_size : 8 * bytes;
-	rc = generation_memtable(db, g, n, memtable_segment_size(limit, 0), fd, m);
+	rc = generation_memtable(db, g, n, limit, memtable_commit_for(0, 0), fd, m);
 	file_close(&fd);
 	return rc;
 }
@@ -220,7 +220,7 @@ static int replay_all(struct lsm *db, struct logs *l, struct view *v)
 	if (l->count && !plain)
 		v->active++;
 	if (!plain)
-		rc = generation_make(db, v->active, end, 0);
+		rc = generation_make(db, v->active, end, memtable_commit_for(0, 0));
 	c->appended = c->synced = end;
 	return rc;
 }

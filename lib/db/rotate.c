@@ -49,8 +49,8 @@ int store_file_adopt(struct lsm *db, const char *name)
 	return rc;
 }
 
-static int segment_in(struct lsm *db, enum place place, uint64_t g, uint64_t size, const struct file_access *like,
-	struct segment *s)
+static int segment_in(struct lsm *db, enum place place, uint64_t g, uint64_t size, uint64_t commit,
+	const struct file_access *like, struct segment *s)
 {
 	char name[SEGMENT_NAME_MAX];
 	int dirfd = segment_place_fd(db, place);
@@ -58,31 +58,33 @@ static int segment_in(struct lsm *db, enum place place, uint64_t g, uint64_t siz
 		return fail(SST_EFULL, "there is no /dev/shm");
 	segment_name(name, db->control->token, place, g);
 	(void)dir_remove(dirfd, name); /* of a rotation that was killed: unpublished, hence unused */
-	return segment_create(s, dirfd, name, size, memtable_commit_min(), like->mode, like->uid, like->gid);
+	return segment_create(s, dirfd, name, size, commit, like->mode, like->uid, like->gid);
 }
 
-int generation_memtable(struct lsm *db, struct generation *d, uint64_t g, uint64_t size, int wal_fd, struct memtable **out)
+int generation_memtable(struct lsm *db, struct generation *d, uint64_t g, uint64_t limit, uint64_t commit, int wal_fd,
+	struct memtable **out)
 {
 	struct segment s;
 	struct file_access like;
+	uint64_t size = memtable_segment_size(limit, commit);
 	int rc = file_access(wal_fd, &like, "write-ahead log");
 	if (rc)
 		return rc;
-	rc = segment_in(db, PLACE_SHM, g, size, &like, &s);
+	rc = segment_in(db, PLACE_SHM, g, size, commit, &like, &s);
 	d->place = PLACE_SHM;
 	if (rc == SST_EFULL) {
 		store_log(db, 1, "%s: the memtable goes to the store directory", sst_errmsg());
-		rc = segment_in(db, PLACE_DIRECTORY, g, size, &like, &s);
+		rc = segment_in(db, PLACE_DIRECTORY, g, size, commit, &like, &s);
 		d->place = PLACE_DIRECTORY;
 	}
 	if (rc)
 		return rc;
 	struct memtable *m = view_slot(db);
 	*out = m;
-	return memtable_format(m, &s, db->control->token, g);
+	return memtable_format(m, &s, commit, db->control->token, g);
 }
 
-int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t batch_bytes)
+int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t commit)
 {
 	char name[FILE_NAME_MAX];
 	struct generation d = {.base = base, .wal_number = atomic_fetch_add(&db->control->next_file, 1)};
@@ -94,7 +96,7 @@ int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t batch_by
 	KILL_POINT("rotate-log-made");
 	rc = file_identify(fd, &id, name);
 	if (!rc)
-		rc = generation_memtable(db, &d, g, memtable_segment_size(db->config.write_buffer_size, batch_bytes), fd, &m);
+		rc = generation_memtable(db, &d, g, db->config.write_buffer_size, commit, fd, &m);
 	if (rc) {
 		file_close(&fd);
 		(void)dir_remove(db->dirfd, name);
@@ -110,7 +112,7 @@ int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t batch_by
 	return 0;
 }
 
-int store_rotate(struct lsm *db, uint64_t batch_bytes)
+int store_rotate(struct lsm *db, uint64_t commit)
 {
 	struct generation *g;
 	struct memtable *m;
@@ -124,7 +126,7 @@ int store_rotate(struct lsm *db, uint64_t batch_bytes)
 	uint64_t base = g->base + atomic_load_explicit(&g->wal_tail, memory_order_relaxed);
 	uint64_t appended = atomic_load_explicit(&db->control->appended, memory_order_relaxed);
 	struct view v = view_read(db, NULL);
-	rc = generation_make(db, v.active + 1, base > appended ? base : appended, batch_bytes);
+	rc = generation_make(db, v.active + 1, base > appended ? base : appended, commit);
 	if (rc)
 		return fail_in(rc, "cannot begin a new memtable");
 	v.active++;

@@ -71,6 +71,7 @@ static void stat_control(struct lsm *db, struct lsm_stats *s)
 
 int lsm_stat(struct lsm *db, struct lsm_stats *s)
 {
+	bool rebuilt = false;
 	int rc = store_ready(db);
 	while (!rc) {
 		*s = (struct lsm_stats){0};
@@ -80,9 +81,9 @@ int lsm_stat(struct lsm *db, struct lsm_stats *s)
 			rc = stat_tables(db, &v, s);
 		if (!rc)
 			stat_control(db, s);
-		if (rc != VIEW_MOVED)
-			return rc;
-		rc = view_read(db, NULL).number == v.number ? fail(SST_ECORRUPT, "a file that the store needs is missing") : 0;
+		if (!rc)
+			return 0;
+		rc = view_retry(db, &v, rc, &rebuilt);
 	}
 	return rc;
 }

@@ -150,6 +150,9 @@ int wal_replay(int dirfd, uint64_t number, uint64_t from, const struct replay_si
 struct view view_read(struct lsm *db, uint64_t *snapshot);
 /* REQUIRES: the writer lock. Fills in the number, publishes. */
 void view_publish(struct lsm *db, struct view *v);
+/* After a read of view v has ended with rc: 0 when it is to be begun again - the view has moved, or the memory was gone or
+ * damaged and has been rebuilt (once: *rebuilt) -, else what to return. */
+int view_retry(struct lsm *db, const struct view *v, int rc, bool *rebuilt);
 /* The memtable of a generation, mapped. SST_NO: its segment is gone (the view has moved). */
 int view_memtable(struct lsm *db, uint64_t generation, struct memtable **m);
 /* The same for the caller alone, who closes it (in a private store: borrowed). */
@@ -173,12 +176,14 @@ void writer_unlock(struct lsm *db);
 int writer_active(struct lsm *db, struct generation **g, struct memtable **m);
 
 /* ---- rotate.c. REQUIRES (both): the writer lock. */
-/* Freezes the active generation and begins one whose segment takes a batch of batch_bytes. */
-int store_rotate(struct lsm *db, uint64_t batch_bytes);
+/* Freezes the active generation and begins one of whose segment `commit` bytes are backed (memtable_commit_for). */
+int store_rotate(struct lsm *db, uint64_t commit);
 /* Makes generation g with a new log and an empty memtable, unpublished; *m is mapped in db. */
-int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t batch_bytes);
-/* Makes the memtable segment of generation g, wherever there is room, owned and guarded as the log `wal_fd` is. */
-int generation_memtable(struct lsm *db, struct generation *d, uint64_t g, uint64_t size, int wal_fd, struct memtable **m);
+int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t commit);
+/* Makes the memtable segment of generation g, wherever there is room for what is to be backed, owned and guarded as the
+ * log `wal_fd` is. */
+int generation_memtable(struct lsm *db, struct generation *d, uint64_t g, uint64_t limit, uint64_t commit, int wal_fd,
+	struct memtable **m);
 
 /* ---- sync.c */
 /* Waits until everything before log position lsn is durable, or makes it so. */

@@ -65,7 +65,7 @@ static int open_segment(struct lsm *db, const struct generation *d, uint64_t gen
 	char name[SEGMENT_NAME_MAX];
 	struct segment s;
 	segment_name(name, db->control->token, d->place, generation);
-	int rc = segment_open(&s, segment_place_fd(db, d->place), name, memtable_commit_min(),
+	int rc = segment_open(&s, segment_place_fd(db, d->place), name, memtable_commit_for(0, 0),
 		db->control_segment.read_only);
 	if (!rc)
 		rc = memtable_attach(m, &s, db->control->token, generation);
@@ -103,6 +103,30 @@ void view_forget(struct lsm *db, uint64_t oldest)
 	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
 		if (m->segment.base && m->generation < oldest)
 			memtable_close(m);
+}
+
+static bool memtable_missing(struct lsm *db, const struct view *v)
+{
+	struct memtable *m;
+	for (uint64_t n = v->oldest; n && n <= v->active; n++)
+		if (view_memtable(db, n, &m) == SST_NO)
+			return true;
+	return false;
+}
+
+int view_retry(struct lsm *db, const struct view *v, int rc, bool *rebuilt)
+{
+	bool moved = view_read(db, NULL).number != v->number;
+	if (rc == VIEW_MOVED && moved)
+		return 0;
+	bool may_rebuild = !db->private && !db->control_segment.read_only && !*rebuilt;
+	if (may_rebuild && rc == VIEW_MOVED && memtable_missing(db, v))
+		atomic_store(&db->control->condemned, 1);
+	if (may_rebuild && atomic_load(&db->control->condemned)) {
+		*rebuilt = true;
+		return store_ready(db);
+	}
+	return rc == VIEW_MOVED ? fail(SST_ECORRUPT, "store '%s': a file it needs is missing", db->path) : rc;
 }
 
 int view_version(struct lsm *db, const struct view *v)

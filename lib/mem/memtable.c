@@ -32,16 +32,17 @@ struct memtable_header {
 #define LAYOUT ((uint32_t)(sizeof(struct memtable_header) << 16 | sizeof(struct tree_record) << 8 | 1))
 _Static_assert(sizeof(struct memtable_header) <= ARENA_START, "the header has a page of its own");
 
-uint64_t memtable_segment_size(uint64_t limit, uint64_t batch_bytes)
+uint64_t memtable_segment_size(uint64_t limit, uint64_t commit)
 {
 	/* The file is sparse: being generous costs nothing. */
-	uint64_t size = 2 * limit + 4 * batch_bytes + (UINT64_C(64) << 20);
+	uint64_t size = 2 * limit + 4 * commit + (UINT64_C(64) << 20);
 	return size > SEGMENT_MAX ? SEGMENT_MAX : (size + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1);
 }
 
-uint64_t memtable_commit_min(void)
+uint64_t memtable_commit_for(uint64_t bytes, uint64_t n)
 {
-	return COMMIT_FIRST;
+	uint64_t need = n ? ARENA_START + tree_bound(1, bytes, n) : 0;
+	return (need + COMMIT_FIRST - 1) / COMMIT_FIRST * COMMIT_FIRST + (need ? 0 : COMMIT_FIRST);
 }
 
 static void bind(struct memtable *m, struct segment *s, uint64_t generation)
@@ -52,7 +53,8 @@ static void bind(struct memtable *m, struct segment *s, uint64_t generation)
 	*s = (struct segment){.fd = -1};
 }
 
-int memtable_format(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation)
+int memtable_format(struct memtable *m, struct segment *s, uint64_t commit, const uint8_t token[TOKEN_SIZE],
+	uint64_t generation)
 {
 	bind(m, s, generation);
 	struct memtable_header *h = (void *)m->segment.base;
@@ -60,8 +62,7 @@ int memtable_format(struct memtable *m, struct segment *s, const uint8_t token[T
 	memcpy(h->token, token, TOKEN_SIZE);
 	h->generation = generation;
 	atomic_store_explicit(&h->tree.used, ARENA_START, memory_order_relaxed);
-	atomic_store_explicit(&h->tree.committed, m->segment.fd < 0 ? m->segment.size : COMMIT_FIRST,
-		memory_order_relaxed);
+	atomic_store_explicit(&h->tree.committed, commit, memory_order_relaxed);
 	int rc = tree_format(&m->tree);
 	h->magic = MEMTABLE_MAGIC;
 	if (rc)

@@ -18,13 +18,14 @@ struct memtable {
 	uint64_t generation;
 };
 
-/* Bytes of a segment of which `limit` are for records and their order, with room for one batch beyond. */
-uint64_t memtable_segment_size(uint64_t limit, uint64_t batch_bytes);
-/* How much of a new segment must be backed for it to be formatted. */
-uint64_t memtable_commit_min(void);
+/* How much of a new segment must be backed for it to take n records with `bytes` of keys and values (0, 0: at least). */
+uint64_t memtable_commit_for(uint64_t bytes, uint64_t n);
+/* Bytes of a segment of which `limit` are for records and their order, with room beyond for a batch that needs as much. */
+uint64_t memtable_segment_size(uint64_t limit, uint64_t commit);
 
-/* Makes an empty memtable in a fresh segment, which it takes (also on failure). */
-int memtable_format(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation);
+/* Makes an empty memtable in a fresh segment, which it takes (also on failure), and of which `commit` bytes are backed. */
+int memtable_format(struct memtable *m, struct segment *s, uint64_t commit, const uint8_t token[TOKEN_SIZE],
+	uint64_t generation);
 /* Takes a segment (also on failure) that somebody formatted; anything unexpected is SST_ECORRUPT. */
 int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation);
 void memtable_close(struct memtable *m); /* accepts a zeroed one */

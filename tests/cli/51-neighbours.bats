@@ -35,7 +35,7 @@ need_containers() {
 @test "another container's /dev/shm: while one side is at work the other waits, says why, and gives up with 75" {
 	need_containers
 	stay
-	run --separate-stderr other_container lsm-put -t 0.5 k v
+	run --separate-stderr other_container lsm-flush -t 0.5
 	assert_equal "$status" 75
 	assert_regex "$stderr" 'other processes use it through a shared memory that is not to be seen here'
 	stay_end
@@ -193,7 +193,7 @@ print('locked', flush=True)
 time.sleep(20)" >locked 3>&- &
 	holder=$!
 	wait_for grep -q locked locked
-	run --separate-stderr lsm-put -t 0.3 b 2
+	run --separate-stderr lsm-flush -t 0.3
 	assert_equal "$status" 75
 	assert_regex "$stderr" "process $holder \\(python3\\)"
 	kill $holder

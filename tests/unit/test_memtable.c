@@ -28,7 +28,7 @@ static struct memtable fresh(uint64_t size)
 	struct memtable m;
 	struct segment s;
 	CHECK(segment_anonymous(&s, size) == 0);
-	CHECK(memtable_format(&m, &s, token, 1) == 0);
+	CHECK(memtable_format(&m, &s, size, token, 1) == 0);
 	return m;
 }
 
