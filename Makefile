@@ -128,7 +128,8 @@ check-slow: all $(UNIT) $(CHECK_DEPS) ## the long ones: corpus, crash states, st
 	@TIMEOUT=7200 $(CHECK) $(SLOW_BATS) $(SLOW_EXTRA)
 
 coverage: ## lines of lib/ and bin/ that `make check` runs
-	$(MAKE) BUILD=build-coverage STATIC= OPT=-O0 CFLAGS='--coverage -fprofile-update=atomic $(CFLAGS)' check
+	$(MAKE) BUILD=build-coverage STATIC= WERROR= OPT=-O0 CFLAGS='--coverage -fprofile-update=atomic $(CFLAGS)' \
+		LDFLAGS='--coverage $(LDFLAGS)' check
 	tests/coverage.sh build-coverage
 
 demo: all ## the main job on this machine's own package database and file tree

@@ -6,15 +6,15 @@
 # BUILD/coverage/*.gcov.
 set -eu
 build=$(realpath "$1")
-gcov=gcov
 cd "$(dirname "$0")/.."
 rm -rf "$build/coverage"
 mkdir -p "$build/coverage"
 root=$PWD
 cd "$build/coverage"
 # Where one source went into several objects (libsst.a and libsst.so), the one the tests ran is in obj/.
-find "$build/obj/lib" "$build/obj/bin" -name '*.gcda' -print0 |
-	(cd "$root" && xargs -0 "$gcov" --relative-only --preserve-paths) >summary.txt
+find "$build/obj/lib" "$build/obj/bin" -name '*.gcda' >objects.txt
+[ -s objects.txt ] || { echo "coverage: nothing has run in $1" >&2; exit 1; }
+(cd "$root" && xargs -d '\n' -a "$build/coverage/objects.txt" gcov --relative-only --preserve-paths) >summary.txt
 mv "$root"/*.gcov . 2>/dev/null || true
 awk '
 	/^File / { file = $2; gsub("\047", "", file) }
