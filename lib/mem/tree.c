@@ -676,6 +676,34 @@ int tree_get(const struct tree *t, struct sst_slice key, uint64_t snapshot, cons
 
 /* ---------------------------------------------------------------- walk */
 
+/* The child of the lowest inner node on the path, `step` further; 0: none there. */
+static uint32_t walk_sibling(const struct tree_walk *w, uint32_t step)
+{
+	if (!w->depth)
+		return 0;
+	const struct inner *in = inner_at(&w->tree, w->path[w->depth - 1].node);
+	uint32_t c = w->path[w->depth - 1].child + step;
+	return in && c < in->count ? atomic_load_explicit(&in->child[c], memory_order_relaxed) : 0;
+}
+
+/* Records lie where they arrived, so a walk in order finds none of them in the cache. Their memory is asked for one
+ * leaf ahead, and that leaf itself one leaf before. */
+static void walk_prefetch(const struct tree_walk *w)
+{
+	uint32_t second = walk_sibling(w, 2);
+	const struct leaf *next = leaf_at(&w->tree, walk_sibling(w, 1));
+	if (second)
+		prefetch_node(&w->tree, second, 0);
+	if (!next || next->level)
+		return;
+	for (unsigned i = 0, n = leaf_count(next); i < n; i++) {
+		const uint8_t *p = w->tree.base + (uint64_t)next->record[i] * 8;
+		__builtin_prefetch(p);
+		__builtin_prefetch(p + 64);
+		__builtin_prefetch(p + 128);
+	}
+}
+
 /* Loads the entries of a leaf that the snapshot sees, in order. */
 static int walk_load(struct tree_walk *w, uint32_t ref)
 {
@@ -683,8 +711,7 @@ static int walk_load(struct tree_walk *w, uint32_t ref)
 	if (!l || l->level)
 		return damaged();
 	unsigned n = leaf_count(l);
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(w->tree.base + (uint64_t)l->record[i] * 8);
+	walk_prefetch(w);
 	uint8_t order[TREE_LEAF_MAX];
 	int rc = leaf_order(&w->tree, l, n, order);
 	if (rc)
