@@ -4,8 +4,8 @@
  *
  *     LOCK: R on ATTACH -> identity (lockfile.c) -> control segment, checked -> do the files still belong to it?
  *
- * They belong when CURRENT names the view's MANIFEST and that, and the active log, are the same inodes and no shorter
- * than the view says. RocksDB's read-write open always makes a new MANIFEST; a restored backup has other inodes; after a
+ * They belong when CURRENT names the view's MANIFEST (or the one that a flush was about to publish when it failed) and
+ * that, and the active log, are the same inodes and no shorter than the view says. RocksDB's read-write open always makes a new MANIFEST; a restored backup has other inodes; after a
  * reboot there is no segment. In all these cases the memory is worthless and the directory is right: rebuild.c.
  *
  * A rebuild needs W on ATTACH: nobody is attached in any namespace. When somebody is - to a memory that we cannot see,
@@ -38,14 +38,24 @@ static bool file_belongs(struct lsm *db, const char *name, uint64_t inode, uint6
 	return file_identify_at(db->dirfd, name, &id) == 0 && id.inode == inode && id.size >= size_min;
 }
 
+/* Is it the MANIFEST that a flush had pointed CURRENT to, and then failed or died before it was published? The next
+ * flush writes another; until then the view's own is still there, and good. */
+static bool is_renewed(struct lsm *db, uint64_t manifest)
+{
+	const struct control *c = db->control;
+	char name[FILE_NAME_MAX];
+	return atomic_load(&c->manifest_failed) && manifest == atomic_load(&c->renewed_number) &&
+	       file_belongs(db, file_name(name, FILE_MANIFEST, manifest), atomic_load(&c->renewed_inode), 1);
+}
+
 static bool view_belongs(struct lsm *db, const struct view *v)
 {
 	char name[FILE_NAME_MAX];
 	uint64_t manifest;
 	const struct generation *g = control_generation(db->control, v->active);
 	return v->active && g->number == v->active && current_read(db->dirfd, &manifest) == 0 &&
-	       manifest == v->manifest_number &&
-	       file_belongs(db, file_name(name, FILE_MANIFEST, manifest), v->manifest_inode, v->manifest_size) &&
+	       (manifest == v->manifest_number || is_renewed(db, manifest)) &&
+	       file_belongs(db, file_name(name, FILE_MANIFEST, v->manifest_number), v->manifest_inode, v->manifest_size) &&
 	       file_belongs(db, file_name(name, FILE_WAL, g->wal_number), g->wal_inode,
 		       atomic_load_explicit(&g->wal_tail, memory_order_acquire));
 }

@@ -67,7 +67,8 @@ struct control {
 
 	_Alignas(64) _Atomic uint64_t next_file;
 	_Atomic uint32_t next_id;
-	_Atomic uint32_t manifest_failed; /* its last append is in doubt: the next flush starts a new MANIFEST */
+	_Atomic uint32_t manifest_failed; /* it, or what CURRENT says, is in doubt: the next flush starts a new MANIFEST */
+	_Atomic uint64_t renewed_number, renewed_inode; /* the last MANIFEST that CURRENT was pointed to, published or not */
 	_Atomic int32_t writer_pid, flush_pid; /* of who took the lock last, for lsm-stat: nobody decides by them */
 	_Atomic uint64_t flushes, flush_failures;
 	char flush_error[256]; /* of the last failure, for lsm-stat; written under the writer lock */

@@ -56,7 +56,11 @@ static int write_manifest(struct lsm *db)
 		rc = store_file_adopt(db, file_name(name, FILE_MANIFEST, FIRST_MANIFEST));
 	if (!rc)
 		rc = current_write(db->dirfd, FIRST_MANIFEST, db->mode);
-	return rc ? rc : store_file_adopt(db, "CURRENT");
+	if (!rc)
+		rc = store_file_adopt(db, "CURRENT");
+	if (rc)
+		(void)dir_remove(db->dirfd, "CURRENT"); /* its name may not be on the disk, and a second sync would not tell */
+	return rc;
 }
 
 int store_create_files(struct lsm *db)

@@ -22,7 +22,8 @@
  *
  * The log goes last. An edit whose append or sync failed is in doubt: on the disk it may be whole or not there at all.
  * Its table therefore stays, nothing is swept and nothing appended until the next flush has written a new MANIFEST
- * and pointed CURRENT at it.
+ * and pointed CURRENT at it. The same while CURRENT is pointed at a new one, until that is published: a kill, or
+ * an error of the directory's sync, leaves CURRENT with either name, and the view with the old one, which is still there.
  */
 #include "db/flush.h"
 
@@ -126,7 +127,7 @@ static int build_table(struct lsm *db, const struct memtable *m, uint64_t number
 	if (!rc)
 		rc = store_file_adopt(db, out->table);
 	if (!rc)
-		rc = dir_sync(db->dirfd);
+		rc = store_sync_names(db);
 	KILL_POINT("flush-table-durable");
 	if (rc) {
 		(void)dir_remove(db->dirfd, out->table);
@@ -137,7 +138,8 @@ static int build_table(struct lsm *db, const struct memtable *m, uint64_t number
 
 /* ---- the MANIFEST */
 
-/* A new MANIFEST with the whole state, and CURRENT pointing to it. Updates v, which is not published yet. */
+/* A new MANIFEST with the whole state, and CURRENT pointing to it. Updates v, which is not published yet: until then
+ * the MANIFEST is in doubt. */
 static int manifest_renew(struct lsm *db, struct view *v)
 {
 	char name[FILE_NAME_MAX];
@@ -151,17 +153,22 @@ static int manifest_renew(struct lsm *db, struct view *v)
 		rc = file_identify_at(db->dirfd, file_name(name, FILE_MANIFEST, number), &id);
 	if (!rc)
 		rc = store_file_adopt(db, name);
-	if (!rc)
+	if (!rc) {
+		atomic_store(&db->control->renewed_inode, id.inode);
+		atomic_store(&db->control->renewed_number, number);
+		atomic_store(&db->control->manifest_failed, 1);
 		rc = current_write(db->dirfd, number, db->mode);
+	}
 	if (!rc)
 		rc = store_file_adopt(db, "CURRENT");
 	KILL_POINT("manifest-current");
+	if (rc == SST_EIO)
+		store_names_lost(db); /* it may have been a sync of the directory */
 	if (rc)
 		return rc < 0 ? rc : fail(SST_EIO, "the new MANIFEST is gone");
 	v->manifest_number = number;
 	v->manifest_size = db->version.manifest_size;
 	v->manifest_inode = id.inode;
-	atomic_store(&db->control->manifest_failed, 0);
 	return 0;
 }
 
@@ -215,6 +222,17 @@ static int publish(struct lsm *db, struct view *v)
 	return 0;
 }
 
+static int publish_renewed(struct lsm *db, struct view *v)
+{
+	int rc = manifest_renew(db, v);
+	if (!rc)
+		rc = publish(db, v);
+	KILL_POINT("manifest-published");
+	if (!rc)
+		atomic_store(&db->control->manifest_failed, 0);
+	return rc;
+}
+
 /* ---- catching up with a predecessor that died */
 
 static uint64_t oldest_with_log(struct lsm *db, const struct view *v, uint64_t log_number)
@@ -252,10 +270,8 @@ static int catch_up(struct lsm *db, struct view *v)
 	int rc = view_version(db, v);
 	if (rc)
 		return rc < 0 ? rc : fail(SST_ECORRUPT, "the MANIFEST is gone");
-	if (atomic_load(&db->control->manifest_failed)) {
-		rc = manifest_renew(db, v);
-		return rc ? rc : publish(db, v);
-	}
+	if (atomic_load(&db->control->manifest_failed))
+		return publish_renewed(db, v);
 	int fd;
 	rc = file_open(&fd, db->dirfd, file_name(name, FILE_MANIFEST, v->manifest_number), O_RDWR, 0);
 	if (rc)
@@ -285,7 +301,7 @@ static int record(struct lsm *db, struct view *v, struct edit *e, uint64_t n)
 	v->oldest = n + 1;
 	int rc = manifest_extend(db, v, e);
 	if (!rc && manifest_is_long(db, v))
-		rc = manifest_renew(db, v);
+		return publish_renewed(db, v);
 	return rc ? rc : publish(db, v);
 }
 

@@ -190,6 +190,10 @@ int generation_memtable(struct lsm *db, struct generation *d, uint64_t g, uint64
 int store_sync(struct lsm *db, uint64_t lsn);
 /* REQUIRES: the writer lock. Makes the active log durable whole (before a record goes to the next). */
 int store_sync_active(struct lsm *db, struct generation *g);
+/* Syncs the directory. When that fails, logs whose names it may have lost are poisoned. */
+int store_sync_names(struct lsm *db);
+/* The same consequence for a sync of the directory that somebody else tried. */
+void store_names_lost(struct lsm *db);
 
 /* ---- get.c */
 /* The newest value that this view and snapshot show: 0, SST_NO, VIEW_MOVED, or an error. */

@@ -12,7 +12,8 @@
  *
  * An fdatasync that fails is final: the kernel drops what it could not write and calls the pages clean. The log is
  * poisoned. Nobody who waits for it gets a 0; nothing more is appended; its memtable is flushed instead (put.c), which
- * makes what it holds durable by another road.
+ * makes what it holds durable by another road. The same for a sync of the directory, whoever wanted it: it may have
+ * lost the name of every log that has not been synced since it was made.
  */
 #include "base/status.h"
 #include "db/store.h"
@@ -32,13 +33,31 @@ static void raise_to(_Atomic uint64_t *p, uint64_t v)
 		;
 }
 
+void store_names_lost(struct lsm *db)
+{
+	struct view v = view_read(db, NULL);
+	for (uint64_t n = v.oldest; n && n <= v.active; n++) {
+		struct generation *g = control_generation(db->control, n);
+		if (!atomic_load_explicit(&g->name_synced, memory_order_acquire))
+			atomic_store_explicit(&g->poisoned, 1, memory_order_release);
+	}
+}
+
+int store_sync_names(struct lsm *db)
+{
+	int rc = dir_sync(db->dirfd);
+	if (rc)
+		store_names_lost(db);
+	return rc;
+}
+
 static int sync_log(struct lsm *db, struct generation *g, int fd)
 {
 	char name[FILE_NAME_MAX];
 	int rc = file_sync_data(fd, file_name(name, FILE_WAL, g->wal_number));
 	KILL_POINT("sync-log");
 	if (!rc && !atomic_load_explicit(&g->name_synced, memory_order_acquire)) {
-		rc = dir_sync(db->dirfd);
+		rc = store_sync_names(db);
 		if (!rc)
 			atomic_store_explicit(&g->name_synced, 1, memory_order_release);
 	}

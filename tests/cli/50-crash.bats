@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Power cuts and errors of the system: a small number of each (the long runs are in tests/slow), and what they found.
+
+load helper
+
+@test "a power cut that lost a sector of an unsynced record, and kept later ones: recovery ends, in front of it" {
+	lsm-put first 1
+	head -c 1500 /dev/zero | tr '\0' x | lsm-put --no-sync torn
+	lsm-put --no-sync behind 2
+	lsm-put --no-sync torn2 "$(head -c 1500 /dev/zero | tr '\0' y)"
+	lsm-put --no-sync behind2 3
+	forget_memory
+	# the second sector, in "torn", and one in "torn2"
+	dd if=/dev/zero of="$(echo "$LSM_DB"/*.log)" bs=512 seek=1 count=1 conv=notrunc status=none
+	dd if=/dev/zero of="$(echo "$LSM_DB"/*.log)" bs=512 seek=4 count=1 conv=notrunc status=none
+	run -0 timeout 20 lsm-scan
+	assert_output "$(printf 'first\t1')"
+	run -0 timeout 20 lsm-put again 4
+	run -0 lsm-scan -k
+	assert_output "$(printf 'again\nfirst')"
+}
+
+@test "a sector lost in front of an acknowledged record is damage, and told" {
+	lsm-put first "$(head -c 1500 /dev/zero | tr '\0' x)"
+	lsm-put second 2
+	forget_memory
+	dd if=/dev/zero of="$(echo "$LSM_DB"/*.log)" bs=512 seek=1 count=1 conv=notrunc status=none
+	run -4 lsm-scan
+	assert_output --partial "in the part that was durable"
+}
+
+testing_build() {
+	TESTING=$BIN/testing
+	[ -x "$TESTING/lsm-put" ] || skip "no test build here (make testing)"
+}
+
+lists() {
+	[ "$(lsm-scan -c)" -ge "$1" ]
+}
+
+@test "a flush that dies between CURRENT and its publication, while a long-lived writer is attached" {
+	testing_build
+	mkdir "$LSM_DB" && echo 'write_buffer_size = 64K' >"$LSM_DB/lsm.conf"
+	mkfifo in
+	lsm-put -b <in 3>&- &
+	exec 9>in
+	echo "first	1" >&9
+	wait_for lists 1
+	LSM_FAIL=fdatasync@MANIFEST:1 run -3 "$TESTING/lsm-flush"
+	LSM_KILL=manifest-current:1 run -137 "$TESTING/lsm-flush"
+	run -0 timeout 20 lsm-get first
+	assert_output 1
+	run -0 timeout 20 lsm-put second 2
+	seq 1000 1400 | sed 's/.*/k&\t&'"$(printf '%0500d' 0)/" >&9
+	exec 9>&-
+	wait
+	run -0 lsm-scan -c
+	assert_output 403
+	lsm-flush
+	run -0 lsm-scan -c
+	assert_output 403
+	forget_memory
+	run -0 lsm-scan -c
+	assert_output 403
+}
