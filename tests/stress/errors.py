@@ -1,0 +1,442 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""errors.py BINDIR [--every N] [--seed N] [--only SCENARIO] [--jobs N] [--list]
+
+Errors of the system. Makes the 1st, 2nd, 3rd ... call fail in which a command of a test build (BINDIR, see
+lib/os/sys_testing.c) may fail - each call of the kernel, each allocation - once and from then on, until the command passes
+without meeting the fault; and runs commands under limits, without memory, disk, descriptors, io_uring or an
+output. After each:
+
+  - the exit status was honest: 0 only when what was asked for is done, durable, and to be seen; else 2 or more, with a
+    message; never "not found" for what is there, never a part of the answer with exit 0, no signal, no hang;
+  - nothing acknowledged is lost, nothing else is there, a batch is there whole or not at all;
+  - the next commands, without the fault, work: a scan, a put, a flush, with the shared memory and without it, and
+    leave nothing behind; RocksDB's ldb (where installed) sees the same.
+
+--every N tries one in N of the faults, chosen by the seed.
+"""
+import argparse
+import ctypes
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+p = argparse.ArgumentParser()
+p.add_argument('bindir')
+p.add_argument('--every', type=int, default=1)
+p.add_argument('--seed', type=int, default=1)
+p.add_argument('--only')
+p.add_argument('--jobs', type=int, default=2)
+p.add_argument('--list', action='store_true')
+opt = p.parse_args()
+TIMEOUT = 30
+LOOP_MAX = 100000
+
+
+class Failed(Exception):
+    pass
+
+
+def start(prog, *args, store, stdin=b'', setup=None, **env):
+    env = {'PATH': os.environ['PATH'], 'LSM_DB': store, **env}
+    try:
+        return subprocess.run([os.path.join(opt.bindir, prog), *args], input=stdin, capture_output=True, env=env,
+            timeout=TIMEOUT, preexec_fn=setup)
+    except subprocess.TimeoutExpired:
+        raise Failed('%s %s hangs' % (prog, ' '.join(args)[:60]))
+
+
+def run(prog, *args, store, ok=(0,), **more):
+    r = start(prog, *args, store=store, **more)
+    if r.returncode not in ok:
+        raise Failed('%s %s: exit %d: %s' % (prog, ' '.join(args)[:60], r.returncode, r.stderr.decode()[:300]))
+    return r
+
+
+def text_of(pairs):
+    return ''.join('%s\t%s\n' % kv for kv in pairs.items()).encode()
+
+
+def parse(out):
+    return dict(l.split('\t') for l in out.decode().splitlines())
+
+
+def scan(store, ok=(0,)):
+    return parse(run('lsm-scan', store=store, ok=ok).stdout)
+
+
+def remove_segments(store):
+    try:
+        with open(store + '/LOCK', 'rb') as f:
+            token = f.read(32)[16:].hex()
+    except OSError:
+        return
+    for d in ('/dev/shm', store):
+        for n in os.listdir(d):
+            if token and token in n:
+                os.unlink(os.path.join(d, n))
+
+
+def finish_children():
+    """Flushes that were handed on (we are the subreaper)."""
+    end = time.monotonic() + TIMEOUT
+    while time.monotonic() < end:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.002)
+        except ChildProcessError:
+            return
+    raise Failed('a flush that was handed on hangs')
+
+
+# ---- scenarios: what is there before, the command, what it changes or prints
+
+rng = random.Random(7)
+BASE = {'k%03d' % i: 'base%d' % i for i in range(30)}
+FLUSHED = {'f%03d' % i: 'table%d' % i * 9 for i in range(40)}
+BATCH = {'b%04d' % rng.randrange(10000): 'x' * rng.randrange(60) for _ in range(50)}
+BIG = {'c%06d' % rng.randrange(1000000): 'y' * 400 for _ in range(400)}
+SMALL = 'write_buffer_size = 64K\n'
+
+
+class Scenario:
+    def __init__(self, name, prog, args=(), stdin=b'', put=None, delete=(), out=None, conf='', before='warm', atomic=True):
+        self.name, self.prog, self.args, self.stdin, self.out = name, prog, list(args), stdin, out
+        self.put, self.delete, self.conf, self.before, self.atomic = put or {}, delete, conf, before, atomic
+
+    def base(self):
+        return {} if self.before == 'none' else {**BASE, **FLUSHED}
+
+    def after(self):
+        d = {**self.base(), **self.put}
+        for k in self.delete:
+            d.pop(k, None)
+        return d
+
+    def make(self, store, template):
+        if self.before == 'none':
+            return
+        shutil.copytree(template, store)
+        if self.conf:
+            with open(store + '/lsm.conf', 'w') as f:
+                f.write(self.conf)
+        if self.before in ('warm', 'frozen'):
+            run('lsm-get', 'k001', store=store)
+        if self.before == 'frozen':
+            run('lsm-flush', store=store, ok=(-9,), LSM_KILL='flush-table-created:1')
+
+
+ALL = {**BASE, **FLUSHED}
+SCENARIOS = [
+    Scenario('put', 'lsm-put', ['new', 'value'], put={'new': 'value'}),
+    Scenario('overwrite', 'lsm-put', ['f003', 'other'], put={'f003': 'other'}),
+    Scenario('no-clobber', 'lsm-put', ['-N', 'new', 'value'], put={'new': 'value'}),
+    Scenario('delete', 'lsm-del', ['k004', 'f005'], delete=('k004', 'f005'), atomic=False),
+    Scenario('atomic', 'lsm-put', ['--batch', '--atomic'], text_of(BATCH), put=BATCH),
+    Scenario('rotate', 'lsm-put', ['--batch'], text_of(BIG), put=BIG, conf=SMALL, atomic=False),
+    Scenario('flush', 'lsm-flush', ['--print']),
+    Scenario('flush-frozen', 'lsm-flush', before='frozen'),
+    Scenario('get', 'lsm-get', ['k007'], out=b'base7'),
+    Scenario('get-flushed', 'lsm-get', ['f007'], out=b'table7' * 9),
+    Scenario('scan', 'lsm-scan', out=text_of(dict(sorted(ALL.items())))),
+    Scenario('rebuild-get', 'lsm-get', ['k007'], out=b'base7', before='cold'),
+    Scenario('rebuild-put', 'lsm-put', ['new', 'value'], put={'new': 'value'}, before='cold'),
+    Scenario('rebuild-flush', 'lsm-flush', before='cold'),
+    Scenario('create', 'lsm-put', ['new', 'value'], put={'new': 'value'}, before='none'),
+]
+OF = {s.name: s for s in SCENARIOS}
+
+
+# ---- after a fault
+
+def check_answer(s, r):
+    """The command's own word."""
+    if r.returncode < 0:
+        raise Failed('signal %d' % -r.returncode)
+    if r.returncode == 1:
+        raise Failed('says no: exit 1 %s' % r.stderr.decode()[:200])
+    if r.returncode and not r.stderr:
+        raise Failed('exit %d without a message' % r.returncode)
+    if s.out is not None:
+        if r.returncode == 0 and r.stdout != s.out:
+            raise Failed('exit 0 and %d bytes of %d' % (len(r.stdout), len(s.out)))
+        if not s.out.startswith(r.stdout):
+            raise Failed('wrong output')
+
+
+def check_contents(s, got, done):
+    base, after = s.base(), s.after()
+    if got == after or (got == base and not done):
+        return
+    if done or s.atomic:
+        wrong = [k for k in set(got) | set(after) if got.get(k) != after.get(k)]
+        raise Failed('%s, but %d of %d records differ, %s = %.40r' % ('exit 0' if done else 'refused', len(wrong), len(after),
+            wrong[0], got.get(wrong[0])))
+    for k in set(got) | set(base) | set(after):
+        if got.get(k) not in (base.get(k), after.get(k)):
+            raise Failed('key %s is %.40r' % (k, got.get(k)))
+
+
+def check_store(s, store, done, number):
+    nothing = s.before == 'none' and not done
+    seen = scan(store, ok=(0, 3) if nothing else (0,))
+    check_contents(s, seen, done)
+    run('lsm-put', 'probe', 'p', store=store)
+    seen['probe'] = 'p'
+    if scan(store) != seen:
+        raise Failed('what was seen has changed after the next put')
+    finish_children()
+    remove_segments(store)
+    if scan(store) != seen:
+        raise Failed('what was seen has changed when the memory went')
+    run('lsm-flush', store=store)
+    finish_children()
+    if scan(store) != seen:
+        raise Failed('what was seen has changed after a flush')
+    names = os.listdir(store)
+    if sum(x.endswith('.log') for x in names) != 1 or sum(x.startswith('MANIFEST') for x in names) != 1 or any(
+            x.endswith('.dbtmp') for x in names):
+        raise Failed('left behind: %s' % ' '.join(sorted(names)))
+    if number % 25 == 0 and shutil.which('ldb'):
+        out = subprocess.run(['ldb', '--db=' + store, 'scan'], capture_output=True).stdout.decode()
+        theirs = dict(l.split(' : ', 1) for l in out.splitlines() if ' : ' in l)
+        if theirs != seen:
+            raise Failed('RocksDB sees %d records, not %d' % (len(theirs), len(seen)))
+
+
+def remove(store):
+    remove_segments(store)
+    shutil.rmtree(store, ignore_errors=True)
+
+
+def one(job):
+    """(hit, what went wrong or None)"""
+    name, fault, number, root, must = job
+    s, store = OF[name], os.path.join(root, '%s-%d' % (name, number))
+    log = store + '.log'
+    try:
+        s.make(store, root + '/template')
+        r = start(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL=fault, LSM_FAIL_LOG=log)
+        finish_children()
+        hit = os.path.exists(log) and any(not l.startswith('passed') for l in open(log))
+        check_answer(s, r)
+        if must and r.returncode:
+            raise Failed('refused: %s' % r.stderr.decode()[:200])
+        check_store(s, store, r.returncode == 0, number)
+        return hit, None
+    except Failed as e:
+        met = [l.strip() for l in open(log) if not l.startswith('passed')] if os.path.exists(log) else []
+        return True, 'FAILED %s, LSM_FAIL=%s (%s): %s' % (name, fault, '; '.join(met)[:120], e)
+    finally:
+        remove(store)
+        if os.path.exists(log):
+            os.unlink(log)
+
+
+# ---- the loops
+
+RETRIED = ('open', 'read', 'write', 'truncate', 'fsync', 'fdatasync', 'commit')
+
+
+def loops(s):
+    """(LSM_FAIL with %d for the number, must the command succeed all the same?)"""
+    yield '*:%d', False
+    yield '*:%d:EIO:sticky', False
+    yield 'malloc:%d', False
+    yield 'malloc:%d:ENOMEM:sticky', False
+    yield 'write:%d:ENOSPC', False
+    yield 'write:%d:torn', False
+    yield 'write:%d:short', True
+    if s.put or s.delete or 'flush' in s.name:
+        for call in ('write', 'create', 'commit'):
+            yield call + ':%d:ENOSPC:sticky', False
+        yield 'create:%d:EMFILE', False
+    for call in RETRIED:
+        yield call + ':%d:EINTR', True
+
+
+def count(s, loop, root):
+    store = os.path.join(root, 'count')
+    log = store + '.log'
+    try:
+        s.make(store, root + '/template')
+        run(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL=loop % 10**9, LSM_FAIL_LOG=log)
+        finish_children()
+        return max(int(l.split()[1]) for l in open(log) if l.startswith('passed'))
+    finally:
+        remove(store)
+        if os.path.exists(log):
+            os.unlink(log)
+
+
+def jobs_of(s, root, chance, pool):
+    number, last = 0, {}
+    for loop, must in loops(s):
+        kind = loop.split(':')[0]
+        if kind not in last:
+            last[kind] = pool.submit(count, s, kind + ':%d', root).result()
+        for n in range(1, last[kind] + 1):
+            number += 1
+            if chance.random() * opt.every < 1:
+                yield s.name, loop % n, number, root, must
+
+
+# ---- what no shim is needed for, or a lasting state of the system
+
+def limit(what, value):
+    return lambda: resource.setrlimit(what, (value, value))
+
+
+def closed(which):
+    def setup():
+        for fd in which:
+            os.close(fd)
+    return setup
+
+
+SPECIAL = []
+
+
+def special(name, *args, must=False, answer=True, **more):
+    SPECIAL.append((name, args, must, answer, more))
+
+
+def fill_special():
+    for place in ('commit@/dev/shm', 'create@/dev/shm', 'truncate@/dev/shm'):
+        for name in ('put', 'rotate', 'flush', 'rebuild-get', 'rebuild-put', 'create', 'scan'):
+            special(name, must=True, LSM_FAIL=place + ':1:ENOSPC:sticky')
+    for kind in ('write@.log', 'write@.sst', 'write@MANIFEST', 'write@LOCK', 'write@.dbtmp', 'create@.log', 'create@.sst',
+            'create@MANIFEST', 'create@.dbtmp', 'fallocate@.sst'):
+        for name in ('put', 'rotate', 'flush', 'rebuild-put', 'create'):
+            for error in ('ENOSPC', 'EDQUOT', 'EIO', 'EROFS'):
+                special(name, LSM_FAIL='%s:1:%s:sticky' % (kind, error))
+    for error in ('EPERM', 'ENOSYS', 'ENOMEM', 'EINVAL'):
+        for name in ('flush', 'rotate', 'flush-frozen'):
+            special(name, must=True, LSM_FAIL='uring:1:%s:sticky' % error)
+    for name in ('flush', 'rotate'):
+        special(name, must=True, LSM_FAIL='write@.sst:1:short:sticky')
+        special(name, must=True, LSM_FAIL='write@.sst:1:EAGAIN')
+        special(name, must=True, LSM_FAIL='thread:1:EAGAIN:sticky')
+        special(name, LSM_FAIL='write@.sst:1:ECANCELED')
+        special(name, LSM_FAIL='write@.sst:1:EINVAL')
+    for s in SCENARIOS:
+        for n in range(3, 16):
+            special(s.name, setup=limit(resource.RLIMIT_NOFILE, n))
+        for n in (0, 1, 100, 127, 128, 1000, 4096, 20000, 65536, 262144):
+            special(s.name, setup=limit(resource.RLIMIT_FSIZE, n))
+        for n in (6, 10, 20, 50, 100, 200, 230, 260, 400):
+            special(s.name, setup=limit(resource.RLIMIT_AS, n << 20))
+        for n in (1, 3, 8):
+            special(s.name, setup=limit(resource.RLIMIT_DATA, n << 20))
+        special(s.name, must=True, setup=limit(resource.RLIMIT_MEMLOCK, 0))
+        special(s.name, setup=limit(resource.RLIMIT_STACK, 64 << 10))
+        for bits in range(1, 8):
+            special(s.name, answer=False, setup=closed([fd for fd in range(3) if bits >> fd & 1]))
+
+
+def output_to(path):
+    def setup():
+        fd = os.open(path, os.O_WRONLY)
+        os.dup2(fd, 1)
+    return setup
+
+
+def one_special(job):
+    number, root = job
+    name, _, must, answer, more = SPECIAL[number]
+    s, store = OF[name], os.path.join(root, 'special-%d' % number)
+    what = more.get('LSM_FAIL') or 'limit or descriptor, number %d' % number
+    try:
+        s.make(store, root + '/template')
+        r = start(s.prog, *s.args, store=store, stdin=s.stdin, **more)
+        finish_children()
+        if answer:
+            check_answer(s, r)
+        elif r.returncode < 0:
+            raise Failed('signal %d' % -r.returncode)
+        if must and r.returncode:
+            raise Failed('refused: %s' % r.stderr.decode()[:200])
+        # with its input closed a batch has nothing to do, and without an output nothing to say
+        done = r.returncode == 0 and not (not answer and s.stdin)
+        check_store(s, store, done, number)
+        return None
+    except Failed as e:
+        return 'FAILED %s, %s: %s' % (name, what, e)
+    finally:
+        remove(store)
+
+
+def outputs(root):
+    """An output that cannot be written."""
+    bad = []
+    for name in ('get', 'get-flushed', 'scan', 'flush'):
+        s, store = OF[name], os.path.join(root, 'out')
+        for how, setup in (('full', output_to('/dev/full')), ('closed', closed([1]))):
+            try:
+                s.make(store, root + '/template')
+                r = start(s.prog, *s.args, store=store, setup=setup)
+                if r.returncode < 2:
+                    raise Failed('exit %d' % r.returncode)
+                check_store(s, store, False, 1)
+            except Failed as e:
+                bad.append('FAILED %s, standard output %s: %s' % (name, how, e))
+            finally:
+                remove(store)
+    return bad
+
+
+def worker():
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def main():
+    if opt.list:
+        for s in SCENARIOS:
+            print(s.name)
+        return 0
+    fill_special()
+    root = tempfile.mkdtemp(prefix='errors-', dir=os.environ.get('LSM_ERRORS_TMP'))
+    chance = random.Random(opt.seed)
+    tried = failures = 0
+    try:
+        template = root + '/template'
+        run('lsm-put', '--batch', store=template, stdin=text_of(FLUSHED))
+        run('lsm-flush', store=template)
+        run('lsm-put', '--batch', store=template, stdin=text_of(BASE))
+        remove_segments(template)
+        # Forked workers wait for orphans of their own; we only wait for them.
+        with ProcessPoolExecutor(opt.jobs, initializer=worker) as pool:
+            for s in SCENARIOS:
+                if opt.only and opt.only != s.name:
+                    continue
+                hits, wrong = 0, []
+                jobs = list(jobs_of(s, root, chance, pool))
+                for hit, failure in pool.map(one, jobs):
+                    hits += hit
+                    if failure:
+                        wrong.append(failure)
+                for w in wrong[:15]:
+                    print(w, flush=True)
+                print('%-14s %5d faults met in %d runs, %d failed' % (s.name, hits, len(jobs), len(wrong)), flush=True)
+                tried, failures = tried + hits, failures + len(wrong)
+            if not opt.only or opt.only == 'special':
+                numbers = [n for n in range(len(SPECIAL)) if chance.random() * opt.every < 1]
+                wrong = [f for f in pool.map(one_special, [(n, root) for n in numbers]) if f] + outputs(root)
+                for w in wrong[:40]:
+                    print(w, flush=True)
+                print('%-14s %5d runs, %d failed' % ('special', len(numbers), len(wrong)), flush=True)
+                tried, failures = tried + len(numbers), failures + len(wrong)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    print('%d faults, %d failed' % (tried, failures))
+    return 1 if failures or not tried else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+#
+# make testing     the programs with kill points, faults and traces (-DLSM_TESTING), into $(BUILD)/testing
+
+# What lib/os/sys_testing.c puts in the place of the real functions.
+TESTING_WRAP := open openat pread pwrite ftruncate fallocate posix_fallocate fsync fdatasync fstat statx fchmod fchown \
+	fcntl renameat unlinkat mkdir rmdir mmap malloc calloc realloc reallocarray pthread_create getrandom \
+	write_queue_uring
+TESTING_PROGRAMS := lsm-put lsm-get lsm-del lsm-scan lsm-flush
+
+.PHONY: testing
+testing:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/testing CFLAGS='$(CFLAGS) -DLSM_TESTING' \
+		LDFLAGS='$(LDFLAGS) $(TESTING_WRAP:%=-Wl,--wrap=%)' $(TESTING_PROGRAMS:%=$(BUILD)/testing/%)
+
+CHECK_DEPS += testing
