@@ -105,7 +105,7 @@ int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n)
 		return rc;
 	KILL_POINT("memtable-committed");
 	if (to - have >= COMMIT_STEP)
-		segment_huge(&m->segment, (have + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1), to);
+		segment_warm(&m->segment, (have + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1), to);
 	atomic_store_explicit(&h->committed, to, memory_order_release);
 	return 0;
 }

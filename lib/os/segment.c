@@ -13,6 +13,9 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 int segment_dir(int *dirfd)
 {
@@ -117,9 +120,10 @@ int segment_commit(struct segment *s, uint64_t from, uint64_t to)
 	return s->fd < 0 ? 0 : commit(s->fd, from, to);
 }
 
-void segment_huge(struct segment *s, uint64_t from, uint64_t to)
+void segment_warm(struct segment *s, uint64_t from, uint64_t to)
 {
 	(void)madvise(s->base + from, to - from, MADV_COLLAPSE);
+	(void)madvise(s->base + from, to - from, MADV_POPULATE_WRITE);
 }
 
 bool segment_unlinked(const struct segment *s)

@@ -33,8 +33,9 @@ int segment_anonymous(struct segment *s, uint64_t size);
 int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only);
 /* Backs bytes [from, to). SST_EFULL when there is no room. */
 int segment_commit(struct segment *s, uint64_t from, uint64_t to);
-/* Asks for huge pages for [from, to) of a committed part: a hint. */
-void segment_huge(struct segment *s, uint64_t from, uint64_t to);
+/* Asks for huge pages for [from, to) of a committed part, and for its page tables to be filled at once rather than by one
+ * fault a page: hints. */
+void segment_warm(struct segment *s, uint64_t from, uint64_t to);
 /* Has the file lost its name (removed by RemoveIPC, a cleaner, a rebuild)? */
 bool segment_unlinked(const struct segment *s);
 void segment_close(struct segment *s); /* accepts a zeroed one */
