@@ -178,6 +178,25 @@ struct lsm_file {
 /* Every table and log that counts, until each returns other than 0, which is returned. */
 SST_API int lsm_files(struct lsm *db, int (*each)(void *arg, const struct lsm_file *f), void *arg);
 
+/* ---- checking a store */
+
+struct lsm_finding;
+
+struct lsm_check_stats {
+	uint64_t damages, unsupported, unreadable; /* how many of each were reported */
+	uint64_t tables, logs;			   /* files read to their end */
+	uint64_t entries, records, bytes;	   /* entries of tables, records of logs, bytes of both */
+};
+
+/* Reads the whole store in `dir`, or LevelDB's or RocksDB's, and holds everything against everything: CURRENT, MANIFEST,
+ * logs, tables, the shared memory. Works beside writers on one picture, takes no lock, changes nothing. Of opt (may be
+ * NULL) are used: family (only that one's tables; NULL: every family's), timeout_ms (for a picture of a store that
+ * keeps changing) and log.
+ * 0: sound; SST_NO: damage, or something this library does not know, was reported; < 0: there is no such store, or
+ * (SST_EIO, after reports) a part of it could not be read. */
+SST_API int lsm_check(const char *dir, const struct lsm_options *opt,
+	void (*report)(void *arg, const struct lsm_finding *f), void *arg, struct lsm_check_stats *stats);
+
 /* ---------------------------------------------------------------- tables */
 
 struct sst_table; /* an open table: RocksDB's block-based format, versions 0 to 7, or LevelDB's */
@@ -289,6 +308,22 @@ struct sst_check_stats {
  * 0: sound; SST_NO: each damage was reported; < 0: could not go on. */
 SST_API int sst_table_check(struct sst_table *t, void (*report)(void *arg, const struct sst_damage *d), void *arg,
 	struct sst_check_stats *stats);
+
+/* What lsm_check tells. */
+enum lsm_finding_kind {
+	LSM_FINDING_FILE,	 /* no finding: this file was read; `read` says how much of it */
+	LSM_FINDING_NOTE,	 /* no damage, but worth knowing: an unfinished write, a file that does not count */
+	LSM_FINDING_UNREADABLE,	 /* a system call failed */
+	LSM_FINDING_UNSUPPORTED, /* sound as far as can be told; damage.what says what was left out */
+	LSM_FINDING_DAMAGE,
+};
+
+struct lsm_finding {
+	enum lsm_finding_kind kind;
+	const char *file;	    /* its name in the directory; "shared memory" */
+	struct sst_damage damage;   /* of all but LSM_FINDING_FILE */
+	struct sst_check_stats read; /* of LSM_FINDING_FILE. A log has records as entries, and no blocks */
+};
 
 /* ---- several tables as one */
 
