@@ -4,7 +4,7 @@
 
 static const char synopsis[] =
 	"lsm-scan [-d DIR] [-f K] [-u K] [-p P] [-r] [-m N] [-k | -c] [-e | -x]\n"
-	"         [-0 | -j | -F FMT] [--cf=NAME] [--line-buffered]\n";
+	"         [-0 | -j | -F FMT] [--cf=NAME] [--line-buffered] [-t SEC] [-v]\n";
 
 enum { OPT_CF = TOOL_OWN };
 
