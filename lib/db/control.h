@@ -14,6 +14,7 @@
 
 #define CONTROL_MAGIC UINT64_C(0x6c6f72746e6f6331) /* "1control" */
 #define RING 64
+#define STORE_PATH_MAX 1024
 
 enum place { PLACE_SHM = 0, PLACE_DIRECTORY = 1 };
 
@@ -47,6 +48,9 @@ struct control {
 	uint32_t reserved;
 	uint8_t token[TOKEN_SIZE];
 	uint8_t boot[16];
+	/* Where the store was when this was made, for those who clear away what is left of stores that are gone. "": unknown. */
+	uint64_t mount_namespace;
+	char path[STORE_PATH_MAX];
 
 	/* The writer lock: 0, or the owner's id and WRITER_WAITERS. */
 	_Alignas(64) _Atomic uint32_t writer;
@@ -78,7 +82,7 @@ struct control {
 };
 
 /* The last number is to be raised whenever a field changes its place or its meaning. */
-#define CONTROL_LAYOUT ((uint32_t)(sizeof(struct control) << 8 | 2))
+#define CONTROL_LAYOUT ((uint32_t)(sizeof(struct control) << 8 | 3))
 #define WRITER_WAITERS UINT32_C(0x80000000)
 
 static inline struct generation *control_generation(struct control *c, uint64_t number)

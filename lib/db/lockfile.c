@@ -9,6 +9,7 @@
  * segment made by somebody else under our name another inode: both are found out here and end in a rebuild. The token is
  * random, so nobody can have made our names beforehand.
  */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "base/crc32c.h"
@@ -117,6 +118,67 @@ static int remove_if_ours(void *arg, const char *name)
 	if (!strncmp(name, r->prefix, n) && name[n] == '.')
 		(void)dir_remove(r->dirfd, name);
 	return 0;
+}
+
+static int token_of_name(const char *name, uint8_t token[TOKEN_SIZE])
+{
+	char canonical[SEGMENT_NAME_MAX];
+	if (strncmp(name, "lsm.", 4) || strlen(name) != 4 + 2 * TOKEN_SIZE + 2)
+		return SST_NO;
+	for (unsigned i = 0; i < 2 * TOKEN_SIZE; i++) {
+		char c = name[4 + i];
+		unsigned nibble = (unsigned)(c >= 'a' ? c - 'a' + 10 : c - '0') & 15;
+		token[i / 2] = (uint8_t)(token[i / 2] << 4 | nibble);
+	}
+	segment_name(canonical, token, PLACE_SHM, 0);
+	return strcmp(canonical, name) ? SST_NO : 0;
+}
+
+/* Is there still a store at the path that names this token in its LOCK? Only a plain "no" counts. */
+static bool is_gone(const char *path, const uint8_t token[TOKEN_SIZE])
+{
+	uint8_t b[IDENTITY_SIZE];
+	int dirfd, fd = -1;
+	int rc = dir_open(&dirfd, path);
+	if (rc)
+		return rc == SST_ENOENT;
+	rc = file_open(&fd, dirfd, "LOCK", O_RDONLY, 0);
+	bool gone = rc == SST_ENOENT;
+	if (!rc)
+		gone = file_read(fd, 0, b, sizeof(b), "LOCK") == 0 && load64(b) == IDENTITY_MAGIC &&
+		       memcmp(b + 16, token, TOKEN_SIZE);
+	file_close(&fd);
+	file_close(&dirfd);
+	return gone;
+}
+
+static int collect_one(void *arg, const char *name)
+{
+	const struct lsm *db = arg;
+	uint8_t token[TOKEN_SIZE];
+	struct segment s;
+	if (token_of_name(name, token) || segment_open(&s, db->shmfd, name, sizeof(struct control), true))
+		return 0;
+	const struct control *c = (const void *)s.base;
+	char path[STORE_PATH_MAX];
+	memcpy(path, c->path, sizeof(path));
+	bool known = c->magic == CONTROL_MAGIC && c->layout == CONTROL_LAYOUT && path[0] == '/' &&
+		     memchr(path, 0, sizeof(path)) && c->mount_namespace && c->mount_namespace == mount_namespace();
+	segment_close(&s);
+	if (known && is_gone(path, token))
+		segments_remove(db, token);
+	return 0;
+}
+
+/*
+ * Segments outlive a directory that was removed with rm -r. Whoever rebuilds or makes a store, which is seldom, clears them
+ * away: each control segment says where its store was. That is safe even where it errs (the directory was moved): a
+ * segment is a cache, and who still uses it finds out that it lost its name.
+ */
+void segments_collect(const struct lsm *db)
+{
+	if (db->shmfd >= 0)
+		(void)dir_list(db->shmfd, collect_one, (void *)(uintptr_t)db);
 }
 
 void segments_remove(const struct lsm *db, const uint8_t token[TOKEN_SIZE])

@@ -104,6 +104,8 @@ static int make_control(struct lsm *db, struct identity *id)
 	c->layout = CONTROL_LAYOUT;
 	memcpy(c->token, id->token, TOKEN_SIZE);
 	memcpy(c->boot, id->boot, sizeof(c->boot));
+	c->mount_namespace = mount_namespace();
+	dir_path(db->dirfd, c->path, sizeof(c->path));
 	c->next_id = 1;
 	id->control_device = db->control_segment.device;
 	id->control_inode = db->control_segment.inode;
@@ -276,6 +278,7 @@ int store_rebuild(struct lsm *db)
 		return rc;
 	KILL_POINT("rebuild-token");
 	segments_remove(db, old.token);
+	segments_collect(db);
 	KILL_POINT("rebuild-removed");
 	rc = rebuild_steps(db, &id);
 	if (!rc)

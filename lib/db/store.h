@@ -101,6 +101,8 @@ int identity_write(const struct lsm *db, const struct identity *id);
 #define SEGMENT_NAME_MAX 80
 void segment_name(char name[SEGMENT_NAME_MAX], const uint8_t token[TOKEN_SIZE], enum place place, uint64_t generation);
 int segment_place_fd(const struct lsm *db, uint32_t place);
+/* Removes the segments in /dev/shm of stores that are no longer where they were. */
+void segments_collect(const struct lsm *db);
 /* Removes every segment whose name has this token. */
 void segments_remove(const struct lsm *db, const uint8_t token[TOKEN_SIZE]);
 

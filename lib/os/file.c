@@ -271,6 +271,20 @@ int dir_open(int *fd, const char *path)
 	return *fd < 0 ? fail_errno("cannot open directory '%s'", path) : 0;
 }
 
+void dir_path(int dirfd, char *path, size_t max)
+{
+	char link[64];
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
+	ssize_t n = readlink(link, path, max);
+	path[n > 0 && (size_t)n < max ? n : 0] = 0;
+}
+
+uint64_t mount_namespace(void)
+{
+	struct stat st;
+	return stat("/proc/self/ns/mnt", &st) == 0 ? st.st_ino : 0;
+}
+
 bool dir_is_remote(int dirfd, const char **name)
 {
 	static const struct {

@@ -61,6 +61,10 @@ int file_read_all(int dirfd, const char *name, struct buf *out, size_t max);
 int file_replace(int dirfd, const char *name, const char *temporary, struct sst_slice content, mode_t mode);
 
 int dir_open(int *fd, const char *path);
+/* Its absolute path; "" when it is not to be had or longer than max - 1 bytes. */
+void dir_path(int dirfd, char *path, size_t max);
+/* A number for this process's view of the file system: paths mean the same where it is the same. 0: unknown. */
+uint64_t mount_namespace(void);
 /* Is it on a file system of another machine, whose locks and shared memory do not reach here? Sets *name to its name. */
 bool dir_is_remote(int dirfd, const char **name);
 int dir_make(const char *path); /* mkdir and sync of the parent; SST_NO when it exists already */

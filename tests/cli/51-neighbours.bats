@@ -329,3 +329,14 @@ time.sleep(20)" >locked 3>&- &
 	run lsm-scan -c
 	assert_output 3
 }
+
+@test "shared memory of a directory that was removed is cleared away by the next store that is made" {
+	lsm-put a 1
+	old=$(token)
+	rm -r "$LSM_DB"
+	assert [ -e "/dev/shm/lsm.$old.c" ]
+	lsm-put -d other b 2
+	assert [ ! -e "/dev/shm/lsm.$old.c" ]
+	assert [ ! -e "/dev/shm/lsm.$old.m1" ]
+	assert [ -e "/dev/shm/lsm.$(token other).c" ]
+}
