@@ -81,7 +81,7 @@ example_store() {
 	sed 's|/\*.*\*/||; /^\/\*/,/\*\//d' "$ROOT/lib/sst.h" | tr '\n' ' ' | grep -o 'SST_API [^;{]*;' |
 		sed 's/SST_API//; s/;//; s/[[:space:]]//g' | sort >header
 	mandoc -Tutf8 -O width=999 "$ROOT/man/libsst.3" | col -b | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' |
-		tr '\n' ' ' | grep -oE '(const char \*|struct lsm_batch \*|int|void|unsigned|size_t|uint64_t)[[:space:]]+(lsm|sst)_[a-z_]+\([^;]*\);' |
+		tr '\n' ' ' | grep -oE '(const char \*|struct lsm_batch \*|bool|int|void|unsigned|size_t|uint64_t)[[:space:]]+(lsm|sst)_[a-z_]+\([^;]*\);' |
 		sed 's/;//; s/[[:space:]]//g' | sort >page
 	[ "$(wc -l <page)" -ge 20 ]
 	run diff header page
