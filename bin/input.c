@@ -50,8 +50,9 @@ int input_read(int fd, const char *name, void *p, size_t room, size_t *n)
 
 int input_read_all(int fd, const char *name, size_t max, struct sst_slice *out)
 {
-	struct buf b = {0};
+	static struct buf b;
 	size_t n;
+	buf_clear(&b);
 	do {
 		if (!buf_reserve(&b, ROOM_MIN))
 			return buf_check(&b);
@@ -59,10 +60,8 @@ int input_read_all(int fd, const char *name, size_t max, struct sst_slice *out)
 		b.size += n;
 		if (!rc && b.size > max)
 			rc = fail(SST_EINVAL, "%s: more than %zu bytes", name, max);
-		if (rc) {
-			buf_release(&b);
+		if (rc)
 			return rc;
-		}
 	} while (n);
 	*out = buf_slice(&b);
 	return 0;

@@ -149,6 +149,7 @@ hostile() {
 }
 
 @test "an input that never ends its first line is refused, not gathered" {
+	[ -z "${SAN-}" ] || skip "sanitizers need more address space"
 	run -2 bash -c 'ulimit -v 400000; head -c 200000000 /dev/zero | lsm-put -b'
 	assert_output "lsm-put: standard input: line 1: no tab"
 }
@@ -188,7 +189,7 @@ hostile() {
 	run -1 lsm-get c
 	printf '3\n' >&9
 	exec 9>&-
-	run -0 wait $!
+	wait $!
 	run -0 lsm-get c
 	assert_output 3
 }
