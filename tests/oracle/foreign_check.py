@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""foreign_check.py BUILD FIRST COUNT [TMP]: directories of RocksDB's, made by foreign-make from COUNT seeds from FIRST
-on, are read by our programs; every difference from what RocksDB says is printed. Exit status 1 when there was one."""
+"""foreign_check.py BUILD FIRST COUNT [TMP [MAKER]]: directories of RocksDB's, made by foreign-make (or MAKER, a path
+in BUILD) from COUNT seeds from FIRST on, are read by our programs; every difference from what RocksDB says is printed. Exit status 1 when there was one."""
 import collections, hashlib, os, random, shutil, subprocess, sys, tempfile
 
 def run(argv):
@@ -89,10 +89,11 @@ class Check:
 def main():
     build, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     tmp = sys.argv[4] if len(sys.argv) > 4 else tempfile.mkdtemp(prefix='foreign-')
+    maker = build + '/' + (sys.argv[5] if len(sys.argv) > 5 else 'oracle/foreign-make')
     total = collections.Counter()
     for seed in range(first, first + count):
         base = '%s/%d' % (tmp, seed)
-        code, _, err = run([build + '/oracle/foreign-make', str(seed), base])
+        code, _, err = run([maker, str(seed), base])
         if code == 2:
             total['refused'] += 1
         elif code:
