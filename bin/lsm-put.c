@@ -25,7 +25,7 @@ static const struct tool_option options[] = {
 	TOOL_JSON,
 	TOOL_FORMAT,
 	{OPT_ATOMIC, "atomic", NULL, "with -b: all records or none"},
-	{OPT_OPS, "ops", NULL, "with -b: records are SEQ put|del KEY VALUE, as of lsm-tail"},
+	{OPT_OPS, "ops", NULL, "with -b: records are SEQ put|del KEY VALUE"},
 	TOOL_END,
 };
 

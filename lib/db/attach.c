@@ -67,7 +67,7 @@ static bool files_belong(struct lsm *db)
 		struct view v = view_read(db, NULL);
 		if (view_belongs(db, &v))
 			return true;
-		if (view_read(db, NULL).number == v.number)
+		if (view_number(db) == v.number)
 			return false;
 	}
 }

@@ -127,7 +127,7 @@ static int token_of_name(const char *name, uint8_t token[TOKEN_SIZE])
 		return SST_NO;
 	for (unsigned i = 0; i < 2 * TOKEN_SIZE; i++) {
 		char c = name[4 + i];
-		unsigned nibble = (unsigned)(c >= 'a' ? c - 'a' + 10 : c - '0') & 15;
+		int nibble = (c >= 'a' ? c - 'a' + 10 : c - '0') & 15;
 		token[i / 2] = (uint8_t)(token[i / 2] << 4 | nibble);
 	}
 	segment_name(canonical, token, PLACE_SHM, 0);

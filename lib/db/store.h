@@ -150,6 +150,11 @@ int wal_replay(int dirfd, uint64_t number, uint64_t from, const struct replay_si
 /* ---- view.c */
 /* The current view, whole, and (when not NULL) a snapshot that belongs to it. */
 struct view view_read(struct lsm *db, uint64_t *snapshot);
+/* The number of the current view. */
+static inline uint64_t view_number(const struct lsm *db)
+{
+	return atomic_load_explicit(&db->control->view, memory_order_acquire);
+}
 /* REQUIRES: the writer lock. Fills in the number, publishes. */
 void view_publish(struct lsm *db, struct view *v);
 /* After a read of view v has ended with rc: 0 when it is to be begun again - the view has moved, or the memory was gone or

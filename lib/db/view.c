@@ -116,7 +116,7 @@ static bool memtable_missing(struct lsm *db, const struct view *v)
 
 int view_retry(struct lsm *db, const struct view *v, int rc, bool *rebuilt)
 {
-	bool moved = view_read(db, NULL).number != v->number;
+	bool moved = view_number(db) != v->number;
 	if (rc == VIEW_MOVED && moved)
 		return 0;
 	bool may_rebuild = !db->private && !db->control_segment.read_only && !*rebuilt;

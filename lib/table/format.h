@@ -48,7 +48,7 @@ static inline bool get_handle(struct sst_slice *in, struct block_handle *h)
 	return get_varint64(in, &h->offset) && get_varint64(in, &h->size);
 }
 
-/* The checksum stored for a block's contents and type byte (format.md 3.1), before any context (6.2). */
+/* The checksum stored for a block's contents and type byte (sst(5)), before the context that format versions 6 and 7 add. */
 uint32_t block_checksum(enum checksum_type kind, struct sst_slice contents, uint8_t type);
 
 #endif

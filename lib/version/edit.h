@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * VersionEdit: one record of a MANIFEST, a sequence of tagged fields. Source: RocksDB
- * db/version_edit.cc and format.md's facts; the page is lsm-manifest(5).
+ * db/version_edit.cc; the page is lsm-manifest(5).
  */
 #ifndef VERSION_EDIT_H
 #define VERSION_EDIT_H
