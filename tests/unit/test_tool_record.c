@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Fields and records: every byte there and back, borders of the pieces that encoders work in, pauses. */
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "field.h"
@@ -78,6 +79,30 @@ static void test_utf8_across_pieces(void)
 		CHECK_EQ(o.size, sizeof(field));
 		CHECK(memcmp(o.data, field, o.size) == 0);
 	}
+}
+
+/* The worst that every encoder can make of a byte, through the smallest buffer there may be. */
+static void test_output_stays_within_its_buffer(void)
+{
+	static uint8_t buffer[2 * OUTPUT_ROOM_MAX + 64], field[9001];
+	static const struct {
+		encoder *encode;
+		size_t growth;
+	} cases[] = {{field_write_text, 4}, {field_write_json, 6}, {field_write_hex, 2}};
+	memset(field, 1, sizeof(field));
+	for (size_t i = 0; i < 3; i++)
+		for (size_t before = 0; before < OUTPUT_ROOM_MAX; before += 37) {
+			int fd = memfd_create("output", MFD_CLOEXEC);
+			struct output o = {.data = buffer, .cap = 2 * OUTPUT_ROOM_MAX, .fd = fd};
+			memset(buffer + o.cap, 0x5a, 64);
+			output_write(&o, field, before);
+			cases[i].encode(&o, slice_of(field, sizeof(field)));
+			CHECK(output_flush(&o) == 0);
+			for (size_t k = 0; k < 64; k++)
+				CHECK_EQ(buffer[o.cap + k], 0x5a);
+			CHECK_EQ(lseek(fd, 0, SEEK_END), before + cases[i].growth * sizeof(field));
+			close(fd);
+		}
 }
 
 static void test_text_escapes(void)
@@ -239,6 +264,7 @@ int main(void)
 {
 	RUN(test_fields_there_and_back);
 	RUN(test_utf8_across_pieces);
+	RUN(test_output_stays_within_its_buffer);
 	RUN(test_text_escapes);
 	RUN(test_bad_fields);
 	RUN(test_records_through_a_pipe);
