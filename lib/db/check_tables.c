@@ -344,6 +344,7 @@ static void check_sequences(struct check *c, const struct check_family *f, const
 			(unsigned long long)m->smallest_sequence, (unsigned long long)m->largest_sequence);
 }
 
+/* That the one number is the MANIFEST's was seen when it was opened. */
 static void check_ingested(struct check *c, const struct check_table *t, const struct table_info *info)
 {
 	const struct table_meta *m = t->meta;
@@ -353,9 +354,6 @@ static void check_ingested(struct check *c, const struct check_table *t, const s
 		check_say(c, LSM_FINDING_DAMAGE, t->name,
 			"was made for ingestion, with one sequence number for all; the MANIFEST says %llu to %llu",
 			(unsigned long long)m->smallest_sequence, (unsigned long long)m->largest_sequence);
-	else if (info->external_sequence && info->external_sequence != m->largest_sequence)
-		check_say(c, LSM_FINDING_DAMAGE, t->name, "has the sequence number %llu for all, the MANIFEST says %llu",
-			(unsigned long long)info->external_sequence, (unsigned long long)m->largest_sequence);
 }
 
 static void check_comparator(struct check *c, const struct check_family *f, const struct check_table *t,
