@@ -35,7 +35,7 @@ static int choose_order(struct lsm *db)
 	if (family_is_bytewise(f))
 		return 0;
 	db->order = ORDER_REVERSE;
-	if (slice_eq(buf_slice(name), slice_str("rocksdb.ReverseBytewiseComparator")))
+	if (family_is_reverse(f))
 		return 0;
 	return fail(SST_EIO, "'%s' is ordered by '%.*s', which is not known here: use sst-dump on its tables", db->path,
 		name->size > 80 ? 80 : (int)name->size, (const char *)name->data);

@@ -21,8 +21,9 @@ int current_write(int dirfd, uint64_t manifest_number, mode_t mode);
  * unfinished record or an atomic group that is not complete, is left out (v->file_size >
  * v->manifest_size); anything else that is wrong is SST_ECORRUPT with the offset. Checks
  * what a sound store never violates: levels < 7 (else SST_EUNSUPPORTED), bounds ordered,
- * levels 1.. not overlapping (both only under the bytewise comparator; whether it must be
- * that is the caller's to say), a file added twice or removed but not there, required fields
+ * levels 1.. not overlapping (both only under the bytewise comparator and RocksDB's reverse one;
+ * whether it must be bytewise is the caller's to say), a file added twice or removed but not
+ * there, required fields
  * present, no table's sequence numbers above the last sequence. SST_ENOENT: no such file, or
  * no such column family. v need not be initialised; after a failure it is empty. */
 int manifest_read(int dirfd, uint64_t number, uint64_t limit, const char *family,

@@ -43,6 +43,11 @@ bool family_is_bytewise(const struct family *f)
 	       slice_eq(buf_slice(&f->comparator), slice_str(BYTEWISE_COMPARATOR));
 }
 
+bool family_is_reverse(const struct family *f)
+{
+	return slice_eq(buf_slice(&f->comparator), slice_str(REVERSE_COMPARATOR));
+}
+
 /* Where the family is or would be. */
 static size_t family_place(const struct version *v, uint32_t id)
 {
@@ -480,9 +485,16 @@ int builder_add(struct builder *b, struct edit *e, uint64_t at)
 /* ---------------------------------------------------------------- completing */
 
 struct order {
-	bool bytewise;
+	/* Of internal keys; NULL: not known, tables stay as the MANIFEST has them. */
+	int (*cmp)(struct sst_slice a, struct sst_slice b);
 	bool epochs; /* every table of level 0 has one */
 };
+
+static int reverse_cmp(struct sst_slice a, struct sst_slice b)
+{
+	int c = slice_cmp(ikey_user(b), ikey_user(a));
+	return c ? c : tag_cmp(ikey_tag(a), ikey_tag(b));
+}
 
 static int newer_first(uint64_t a, uint64_t b)
 {
@@ -512,8 +524,8 @@ static int table_cmp(const void *x, const void *y, void *arg)
 		return a->level < b->level ? -1 : 1;
 	if (a->level == 0)
 		c = level0_cmp(a, b, o);
-	else if (o->bytewise)
-		c = ikey_cmp(buf_slice(&a->smallest), buf_slice(&b->smallest));
+	else if (o->cmp)
+		c = o->cmp(buf_slice(&a->smallest), buf_slice(&b->smallest));
 	return c ? c : (a > b) - (a < b); /* else as the MANIFEST has them */
 }
 
@@ -521,23 +533,27 @@ static struct order order_of(
 	const struct version *v, struct table_meta *const *sorted, size_t n)
 {
 	const struct family *f = version_family(v, v->family);
-	struct order o = {.bytewise = f && family_is_bytewise(f), .epochs = true};
+	struct order o = {.epochs = true};
+	if (f && family_is_bytewise(f))
+		o.cmp = ikey_cmp;
+	else if (f && family_is_reverse(f))
+		o.cmp = reverse_cmp;
 	for (size_t i = 0; i < n && o.epochs; i++)
 		o.epochs = sorted[i]->level != 0 || sorted[i]->epoch;
 	return o;
 }
 
-static int check_bounds(const struct version *v)
+static int check_bounds(const struct version *v, const struct order *o)
 {
 	const struct table_meta *before = NULL;
 	for (size_t i = 0; i < v->table_count; i++) {
 		const struct table_meta *m = &v->tables[i];
-		if (ikey_cmp(buf_slice(&m->smallest), buf_slice(&m->largest)) > 0)
+		if (o->cmp(buf_slice(&m->smallest), buf_slice(&m->largest)) > 0)
 			return fail(SST_ECORRUPT,
 				"table %" PRIu64 ": its smallest key is behind its largest",
 				m->number);
 		if (before && before->level == m->level && m->level > 0 &&
-			ikey_cmp(buf_slice(&before->largest), buf_slice(&m->smallest)) >= 0)
+			o->cmp(buf_slice(&before->largest), buf_slice(&m->smallest)) >= 0)
 			return fail(SST_ECORRUPT,
 				"tables %" PRIu64 " and %" PRIu64 " overlap at level %u",
 				before->number, m->number, m->level);
@@ -562,7 +578,7 @@ static int collect(struct builder *b, struct table_meta **sorted)
 		v->tables[i] = *sorted[i];
 	v->table_count = n;
 	b->meta_count = 0;
-	return order.bytewise ? check_bounds(v) : 0;
+	return order.cmp ? check_bounds(v, &order) : 0;
 }
 
 static int settle_and_collect(struct builder *b)

@@ -8,6 +8,7 @@
 #include "version/edit.h"
 
 #define BYTEWISE_COMPARATOR "leveldb.BytewiseComparator"
+#define REVERSE_COMPARATOR "rocksdb.ReverseBytewiseComparator"
 
 /* Numbers of files: RocksDB keeps two bits of the 64 for the path. */
 #define FILE_NUMBER_MAX ((UINT64_C(1) << 62) - 1)
@@ -60,6 +61,7 @@ int version_apply(struct version *v, struct edit *e);
 struct family *version_family(const struct version *v, uint32_t id);
 /* Is its order memcmp's? A comparator without a name is LevelDB's default, the bytewise one. */
 bool family_is_bytewise(const struct family *f);
+bool family_is_reverse(const struct family *f); /* memcmp's backwards */
 
 /*
  * Adding up many edits: O(n log n) for n tables whatever the numbers in them.

@@ -389,7 +389,7 @@ static void other_comparators_are_not_judged(void)
 {
 	struct version v;
 	struct edit e = {0};
-	begin("rocksdb.ReverseBytewiseComparator");
+	begin("acme.Comparator");
 	add(&e, 1, 10, "z", "m", 9, 0);
 	add(&e, 1, 12, "c", "a", 6, 0);
 	add(&e, 1, 11, "k", "d", 6, 0);
@@ -397,6 +397,24 @@ static void other_comparators_are_not_judged(void)
 	CHECK(read_all(&v) == 0 && !family_is_bytewise(&v.families[0]));
 	CHECK_ORDER(&v, 10, 12, 11);
 	version_release(&v);
+}
+
+/* Several threads of one compaction may enter their tables in any order. */
+static void the_reverse_comparator_is_known(void)
+{
+	struct version v;
+	struct edit e = {0};
+	begin(REVERSE_COMPARATOR);
+	add(&e, 1, 12, "c", "a", 6, 0);
+	add(&e, 1, 10, "z", "m", 9, 0);
+	add(&e, 1, 11, "k", "d", 6, 0);
+	put_edit(&e);
+	CHECK(read_all(&v) == 0 && family_is_reverse(&v.families[0]));
+	CHECK_ORDER(&v, 10, 11, 12);
+	version_release(&v);
+	add(&e, 1, 13, "m", "l", 12, 0);
+	put_edit(&e);
+	CHECK(code_of_reading() == SST_ECORRUPT); /* 10 ends at an older m */
 }
 
 static void goleveldb_repeats_itself(void)
@@ -700,6 +718,7 @@ int main(void)
 	RUN(missing_fields);
 	RUN(neighbours_may_share_a_key);
 	RUN(other_comparators_are_not_judged);
+	RUN(the_reverse_comparator_is_known);
 	RUN(goleveldb_repeats_itself);
 	RUN(column_families);
 	RUN(wrong_families);
