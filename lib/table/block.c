@@ -5,7 +5,6 @@
 
 #define COUNT_HASH_INDEX (UINT32_C(1) << 31)
 #define COUNT_RESERVED (UINT32_C(1) << 30)
-#define COUNT_UNIFORM (UINT32_C(1) << 29)
 #define COUNT_APART (UINT32_C(1) << 28)
 #define COUNT_MASK (COUNT_APART - 1)
 

@@ -30,6 +30,8 @@ enum block_flags {
 	BLOCK_FIRST_KEY = 8, /* ... that end with a slice */
 };
 
+#define BLOCK_COUNT_UNIFORM (UINT32_C(1) << 29)
+
 struct block {
 	const uint8_t *data; /* borrowed */
 	uint32_t size;	     /* of the entries; with values apart, of what is left of them */

@@ -3,7 +3,7 @@
 
 #include "base/status.h"
 
-int index_open(struct index *index, struct block_source *blocks, struct block_handle h, const struct table_info *info)
+void index_prepare(struct index *index, struct block_source *blocks, struct block_handle h, const struct table_info *info)
 {
 	unsigned flags = (info->index_user_keys ? 0 : BLOCK_TAGGED) | (info->index_delta ? BLOCK_DELTA : 0);
 	*index = (struct index){
@@ -14,13 +14,23 @@ int index_open(struct index *index, struct block_source *blocks, struct block_ha
 		.top_flags = flags | (info->index_type == INDEX_FIRST_KEY ? BLOCK_FIRST_KEY : 0),
 		.leaf_flags = flags,
 		.offset = h.offset,
+		.memory = index->memory,
 	};
+}
+
+int index_open_top(struct index *index, struct sst_slice contents)
+{
+	int rc = block_open(&index->top, contents, index->top_flags, index->order);
+	return rc ? block_fail(index->blocks, index->offset, rc) : 0;
+}
+
+int index_open(struct index *index, struct block_source *blocks, struct block_handle h, const struct table_info *info)
+{
 	struct sst_slice contents;
+	*index = (struct index){0};
+	index_prepare(index, blocks, h, info);
 	int rc = block_fetch(blocks, h, 0, &index->memory, &contents);
-	if (rc)
-		return rc;
-	rc = block_open(&index->top, contents, index->top_flags, index->order);
-	return rc ? block_fail(blocks, h.offset, rc) : 0;
+	return rc ? rc : index_open_top(index, contents);
 }
 
 void index_release(struct index *index)

@@ -22,6 +22,7 @@ struct index {
 	struct block_source *blocks; /* borrowed */
 	enum key_order order;
 	bool user_keys, two_level;
+	bool cut_off; /* of a probe: there are entries behind those that are here */
 	unsigned top_flags, leaf_flags; /* of struct block */
 	uint64_t offset;		/* of the top block, for messages */
 	struct block_memory memory;
@@ -31,6 +32,10 @@ struct index {
 /* Reads the top block. info is only read during the call. Whole messages, as everywhere here. */
 int index_open(struct index *index, struct block_source *blocks, struct block_handle h, const struct table_info *info);
 void index_release(struct index *index);
+
+/* What index_open does before and after it has the block: for index_probe. */
+void index_prepare(struct index *index, struct block_source *blocks, struct block_handle h, const struct table_info *info);
+int index_open_top(struct index *index, struct sst_slice contents);
 
 /* A place in one block of the index. */
 struct index_cursor {

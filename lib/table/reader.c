@@ -6,10 +6,14 @@
 #include "base/filter_hash.h"
 #include "base/status.h"
 #include "table/filter.h"
+#include "table/index_probe.h"
 #include "table/reader_internal.h"
 
 /* A filter up to this size is read at once: about what a block costs. */
 #define FILTER_CHEAP ((uint64_t)32 << 10)
+
+/* So many gets only look into a large index; then it is read. */
+#define PROBES_MAX 2
 
 #define META_PROPERTIES_OLD "rocksdb.stats"
 #define META_RANGE_DEL_PEBBLE "rocksdb.range_del2" /* the same block as range_del, said to be fragmented */
@@ -184,6 +188,7 @@ void table_close(struct table *t)
 	block_memory_release(&t->filter_memory);
 	range_dels_release(&t->range_dels);
 	index_release(&t->index);
+	index_release(&t->probe);
 	buf_release(&t->target);
 	block_source_release(&t->blocks);
 	free(t);
@@ -345,15 +350,11 @@ static int get_block(struct table *t)
 	return 0;
 }
 
-/* Finds the first entry >= target; SST_NO when that is not one of the target's user key. */
-static int find_entry(struct table *t, struct sst_slice target)
+/* Finds, by the index t->get_index goes by, the first entry >= target; SST_NO when that is not one of the target's
+ * user key. *open_end: what was there to look at of the index ended too soon to say so. */
+static int find_by(struct table *t, const struct index *index, struct sst_slice target, bool *open_end)
 {
-	const struct index *index;
-	int rc = table_index(t, &index);
-	if (rc)
-		return rc;
-	t->get_index.index = &t->index;
-	rc = index_iter_seek(&t->get_index, target);
+	int rc = index_iter_seek(&t->get_index, target);
 	while (!rc) {
 		rc = get_block(t);
 		if (rc)
@@ -370,7 +371,36 @@ static int find_entry(struct table *t, struct sst_slice target)
 			return SST_NO;
 		rc = index_iter_next(&t->get_index);
 	}
+	*open_end = rc == SST_NO && index->cut_off;
 	return rc;
+}
+
+/* A large index is only looked into at first. SST_NO with *open_end: look at all of it. */
+static int find_by_probe(struct table *t, struct sst_slice target, bool *open_end)
+{
+	*open_end = true;
+	if (t->index_ready || t->probes++ >= PROBES_MAX)
+		return SST_NO;
+	int rc = index_probe(&t->probe, &t->blocks, t->meta[KIND_INDEX], &t->info, target);
+	if (rc)
+		return rc;
+	*open_end = false;
+	t->get_index.index = &t->probe;
+	return find_by(t, &t->probe, target, open_end);
+}
+
+static int find_entry(struct table *t, struct sst_slice target)
+{
+	const struct index *index;
+	bool open_end;
+	int rc = find_by_probe(t, target, &open_end);
+	if (rc != SST_NO || !open_end)
+		return rc;
+	rc = table_index(t, &index);
+	if (rc)
+		return rc;
+	t->get_index.index = &t->index;
+	return find_by(t, index, target, &open_end);
 }
 
 static int take_entry(struct table *t, struct table_found *found)

@@ -8,9 +8,9 @@
  *                   needed and kept, so is the data block of the last get
  *     table_iter    index -> data blocks, read ahead while the walk goes on
  *
- * A filter is only held against its checksum as a whole, and reading a large one costs more than the block it may
- * save: it is read when the gets of this handle have read as many bytes of blocks as it has itself, at once when
- * it is small.
+ * The first gets of a handle only look into a large index (index_probe.h). A filter is only held against its checksum
+ * as a whole, and reading a large one costs more than the block it may save: it is read when the gets of this handle
+ * have read as many bytes of blocks as it has itself, at once when it is small.
  *
  * One thread at a time uses a table and its iterators. Messages are whole: "cannot read 'NAME': ...".
  */

@@ -23,6 +23,8 @@ struct table {
 	bool index_ready, range_dels_ready, filter_ready, no_filter;
 
 	/* table_get */
+	struct index probe;   /* a part of a large index, while that has not been read */
+	unsigned probes;      /* how often one was made */
 	struct index_iter get_index;
 	struct block_memory memory; /* of get_block; while opening, of whatever is read */
 	struct block_handle get_handle;

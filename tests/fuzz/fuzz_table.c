@@ -100,7 +100,13 @@ static void look_at(const uint8_t *data, size_t size, const struct table_read_op
 	struct sst_check_stats stats;
 	if (table_open(&t, &m.source, opt))
 		return;
+	struct table_found before, after;
+	int rc = table_get(t, slice_str("key00007"), SEQUENCE_MAX, &before);
 	walk(t);
+	/* the second one goes by the whole index; what both find must be the same */
+	if (rc == 0 && table_get(t, slice_str("key00007"), SEQUENCE_MAX, &after) >= 0 &&
+		(before.type != after.type || before.sequence != after.sequence))
+		abort();
 	table_check(t, no_damage, NULL, &stats);
 	table_show_properties(t, no_property, NULL);
 	table_show_index(t, no_block, NULL);

@@ -44,6 +44,7 @@ struct maker {
 	const struct made_entry *tombstones; /* key, sequence, value = end */
 	size_t tombstone_count;
 	const char *extra_meta; /* a name for one more metaindex entry */
+	bool loose; /* separators are not the last keys, but later than those */
 	bool wrong_filter, wrong_count, wrong_separator, wrong_first_key; /* lies for the check to find */
 	/* made */
 	struct buf out;
@@ -348,6 +349,8 @@ static inline struct block_handle make_index(struct maker *m, const struct made_
 	struct block_handle h;
 	for (size_t i = 0; i < l->count; i++) {
 		const struct buf *last = m->wrong_separator ? &l->first[i] : &l->last[i];
+		if (m->loose) /* still before the next version of the key */
+			store64(last->data + last->size - 8, load64(last->data + last->size - 8) - 200);
 		const struct buf *first = m->wrong_first_key ? &l->last[i] : &l->first[i];
 		made_index_add(m, &index, buf_slice(last), l->handles[i], buf_slice(first));
 		if (!two_level || ((i + 1) % 4 && i + 1 < l->count))

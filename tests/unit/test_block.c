@@ -163,6 +163,8 @@ static void test_malformed(void)
 	MALFORMED("\1\1\1ax" ONE_RESTART, 0, SST_ECORRUPT, "malformed entry at 0");
 	MALFORMED("\0\1\2ax" ONE_RESTART, 0, SST_ECORRUPT, "malformed entry at 0");
 	MALFORMED("\0\5\0ax" ONE_RESTART, 0, SST_ECORRUPT, "malformed entry at 0");
+	MALFORMED("\0\3\0ax" ONE_RESTART, 0, SST_ECORRUPT, "malformed entry at 0");
+	MALFORMED("\0\1\0a\1\1\0b\0\0\0\0\4\0\0\0\2\0\0\0", 0, SST_ECORRUPT, "malformed entry at 4"); /* a restart that shares */
 	MALFORMED("\0\1\1ax\2\1\0b" ONE_RESTART, 0, SST_ECORRUPT, "malformed entry at 5");
 	MALFORMED("\0\1\0b\0\1\0a" ONE_RESTART, 0, SST_ECORRUPT, "keys out of order at 4");
 	MALFORMED("\0\1\0b\1\0\0" ONE_RESTART, 0, SST_ECORRUPT, "keys out of order at 4");

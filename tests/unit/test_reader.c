@@ -12,7 +12,6 @@ struct memory {
 	struct source source;
 	const uint8_t *data;
 	unsigned reads;
-	uint64_t bytes;
 };
 
 static int memory_read(struct source *s, uint64_t offset, void *buf, size_t n)
@@ -22,7 +21,6 @@ static int memory_read(struct source *s, uint64_t offset, void *buf, size_t n)
 	if (n)
 		memcpy(buf, m->data + offset, n);
 	m->reads++;
-	m->bytes += n;
 	return 0;
 }
 
@@ -142,6 +140,8 @@ static const struct maker kinds[] = {
 	KIND("user keys", .checksum = CHECKSUM_XXH3, .user_keys = true, .per_block = 6),
 	KIND("user keys, delta", .checksum = CHECKSUM_XXH3, .user_keys = true, .delta = true, .per_block = 3,
 		.index_interval = 4),
+	KIND("loose separators", .checksum = CHECKSUM_XXH3, .loose = true),
+	KIND("two-level, loose", .checksum = CHECKSUM_XXH3, .index_type = INDEX_TWO_LEVEL, .loose = true),
 	KIND("two-level", .checksum = CHECKSUM_XXH3, .index_type = INDEX_TWO_LEVEL),
 	KIND("two-level, user keys, delta, compressed", .checksum = CHECKSUM_XXH3, .index_type = INDEX_TWO_LEVEL,
 		.user_keys = true, .delta = true, .per_block = 3, .codec = COMPRESSION_ZSTD, .compress_index = true),
@@ -535,6 +535,83 @@ static void test_reads_are_few(void)
 	buf_release(&m.out);
 }
 
+/* A large index is only looked into by the first gets of a handle: they must find what all of it says. */
+enum { MANY = 400 };
+static struct made_entry many[MANY];
+
+static void make_many(void)
+{
+	static char keys[MANY][800];
+	for (int i = 0; i < MANY; i++) {
+		memset(keys[i], 'a' + i % 7, sizeof(keys[i]) - 1);
+		keys[i][snprintf(keys[i], 16, "k%04d-", i / 3 * 2)] = 'x'; /* three versions of each */
+		memcpy(keys[i] + 6, keys[i - i % 3] + 6, sizeof(keys[i]) - 6);
+		many[i] = (struct made_entry){keys[i], (uint64_t)(1000 - i), TYPE_VALUE, keys[i] + 790};
+	}
+}
+
+/* One get of a handle of its own. */
+static int get_once(const struct maker *m, const char *key, uint64_t snapshot, uint64_t *sequence, unsigned *reads)
+{
+	struct memory mem;
+	struct table *t;
+	struct table_found f;
+	int rc = open_made(&t, &mem, m, UINT64_MAX);
+	if (rc)
+		return rc;
+	rc = table_get(t, slice_str(key), snapshot, &f);
+	*sequence = rc ? 0 : f.sequence;
+	*reads = mem.reads;
+	table_close(t);
+	return rc;
+}
+
+static const struct maker large[] = {
+	KIND("large", .checksum = CHECKSUM_XXH3, .per_block = 1, .filter = true),
+	KIND("large, delta, runs", .checksum = CHECKSUM_XXH3, .per_block = 1, .delta = true, .index_interval = 2),
+	KIND("large, version 6, first keys", .version = 6, .checksum = CHECKSUM_CRC32C, .per_block = 1,
+		.index_type = INDEX_FIRST_KEY),
+	KIND("large, loose", .checksum = CHECKSUM_XXH3, .per_block = 1, .loose = true),
+	KIND("large, user keys", .checksum = CHECKSUM_NONE, .per_block = 3, .user_keys = true, .uniform = true),
+	KIND("large, xxHash32", .checksum = CHECKSUM_XXHASH32, .per_block = 1), /* not probed */
+};
+
+static void test_large_index(void)
+{
+	make_many();
+	for (size_t k = 0; k < sizeof(large) / sizeof(large[0]); k++) {
+		struct maker m = large[k];
+		uint64_t sequence;
+		unsigned reads;
+		char absent[810];
+		make_table(&m, many, MANY);
+		for (int i = 0; i < MANY; i++) {
+			CHECK_EQ(get_once(&m, many[i].key, many[i].sequence, &sequence, &reads), 0);
+			CHECK_EQ(sequence, many[i].sequence);
+			CHECK((reads > 6) == (m.checksum != CHECKSUM_XXHASH32)); /* the pieces, the halves */
+			bool oldest = i % 3 == 2 || i + 1 == MANY;
+			CHECK_EQ(get_once(&m, many[i].key, sequence - 1, &sequence, &reads), oldest ? SST_NO : 0);
+			snprintf(absent, sizeof(absent), "%s!", many[i].key);
+			CHECK_EQ(get_once(&m, absent, SEQUENCE_MAX, &sequence, &reads), SST_NO);
+		}
+		CHECK_EQ(get_once(&m, "", SEQUENCE_MAX, &sequence, &reads), SST_NO);
+		CHECK_EQ(get_once(&m, "z", SEQUENCE_MAX, &sequence, &reads), SST_NO);
+		struct memory mem; /* one handle: from the third get on by the whole index */
+		struct table *t;
+		CHECK_EQ(open_made(&t, &mem, &m, UINT64_MAX), 0);
+		check_get(t, many, MANY, 0);
+		table_close(t);
+		if (m.checksum != CHECKSUM_NONE)
+			for (size_t i = m.out.size / 3; i < m.out.size; i += 997) {
+				m.out.data[i] ^= 4;
+				int rc = get_once(&m, many[100].key, many[100].sequence, &sequence, &reads);
+				CHECK(rc < 0 || (rc == 0 && sequence == many[100].sequence));
+				m.out.data[i] ^= 4;
+			}
+		buf_release(&m.out);
+	}
+}
+
 /* Sizes and counts that a file of this length cannot have are refused before memory is asked for. */
 static void test_giants_are_refused(void)
 {
@@ -567,6 +644,7 @@ int main(void)
 	RUN(test_sequence_written_in_place);
 	RUN(test_range_deletions);
 	RUN(test_reads_are_few);
+	RUN(test_large_index);
 	RUN(test_giants_are_refused);
 	return unit_done("test_reader");
 }

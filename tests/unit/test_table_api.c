@@ -46,6 +46,12 @@ static void test_view(void)
 		for (int i = SEEN; i-- > 0; rc = sst_iter_prev(it, &e))
 			CHECK(rc == 0 && is(&e, seen[i]));
 		CHECK_EQ(rc, SST_NO);
+		/* a turn at the very first */
+		CHECK_EQ(sst_iter_last(it, &e), 0);
+		for (int i = SEEN - 1; i > 0; i--)
+			CHECK_EQ(sst_iter_prev(it, &e), 0);
+		CHECK(is(&e, seen[0]));
+		CHECK(sst_iter_next(it, &e) == 0 && is(&e, seen[1]));
 		/* every place, one step to either side and back */
 		for (int i = 0; i < SEEN; i++) {
 			CHECK_EQ(sst_iter_seek(it, slice_of(seen[i], 1), &e), 0);
