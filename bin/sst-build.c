@@ -16,7 +16,7 @@ enum { OPT_SORT = TOOL_OWN, OPT_MEMORY, OPT_LEVEL, OPT_BLOCK_SIZE };
 static const struct tool_option options[] = {
 	{'o', "output", "OUT", "the table (default: standard output)"},
 	{OPT_SORT, "sort", NULL, "records in any order; of those with one key the last counts"},
-	{OPT_MEMORY, "memory", "SIZE", "with --sort: memory for records (default: 256M)"},
+	{OPT_MEMORY, "memory", "SIZE", "memory for records being sorted (default: 256M)"},
 	{OPT_LEVEL, "level", "N", "zstd level, 1 to 22; 0: no compression (default: 1)"},
 	{OPT_BLOCK_SIZE, "block-size", "SIZE", "bytes in a data block (default: 16K)"},
 	TOOL_HEX,

@@ -14,6 +14,7 @@
  */
 #include "db/sorter.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/ikey.h"
@@ -231,6 +232,7 @@ static int runs_give(struct sorter *s, size_t first, taker *take, void *arg)
 {
 	struct iter *children[FAN_IN];
 	size_t n = s->run_count - first;
+	assert(n <= FAN_IN);
 	for (size_t i = 0; i < n; i++) {
 		children[i] = table_iter_new(s->runs[s->run_count - 1 - i]->table);
 		if (!children[i]) {

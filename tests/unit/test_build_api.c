@@ -220,6 +220,8 @@ static void test_sort(void)
 	sort_and_compare(20000, 0);	  /* in memory */
 	sort_and_compare(20000, 1 << 20); /* a few runs */
 	sort_and_compare(60000, 1);	  /* some 150 runs of the least memory: merged in two steps */
+	for (uint32_t count = 50000; count < 57000; count += 1000) /* so many that the last merge has two steps itself */
+		sort_and_compare(count, 1);
 }
 
 static void test_sort_refuses(void)

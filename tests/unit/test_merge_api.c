@@ -300,8 +300,64 @@ static void test_damage(void)
 	buf_release(&m[1].out);
 }
 
+static void ignore(void *arg, size_t table, const struct sst_damage *d)
+{
+	(void)table;
+	*(bool *)arg |= d->has_keys;
+}
+
+/* The block of k's newest version is damaged, one version is in the next: that is no answer. */
+static void test_cut_key(void)
+{
+	static const struct made_entry entries[] = {{"a", 1, TYPE_VALUE, "a1"}, {"k", 9, TYPE_DELETION, ""},
+		{"k", 5, TYPE_VALUE, "k5"}, {"z", 1, TYPE_VALUE, "z1"}};
+	struct maker m = {.checksum = CHECKSUM_XXH3, .per_block = 1};
+	struct sst_table *t;
+	struct sst_merge *s;
+	struct sst_entry e;
+	bool has_keys = false;
+	struct sst_merge_options options = {.damage = ignore, .damage_arg = &has_keys};
+	make_table(&m, entries, 4);
+	/* the key as it stands in its block: user key and tag */
+	uint8_t *second = memmem(m.out.data, m.out.size, "k\0\x09\0\0\0\0\0\0", 9);
+	CHECK(second);
+	*second ^= 1;
+	CHECK_EQ(sst_table_open_memory(&t, m.out.data, m.out.size, "made"), 0);
+	CHECK_EQ(sst_merge_new(&s, &t, 1, &options), 0);
+	CHECK(sst_merge_next(s, &e) == 0 && slice_eq(e.value, slice_str("a1")));
+	CHECK(sst_merge_next(s, &e) == 0 && slice_eq(e.value, slice_str("z1")));
+	CHECK_EQ(sst_merge_next(s, &e), SST_NO);
+	CHECK(has_keys);
+	sst_merge_free(s);
+	sst_table_close(t);
+	buf_release(&m.out);
+}
+
+static void test_empty_key_and_ingested_file(void)
+{
+	static const struct made_entry seven = {"", 0, TYPE_VALUE, "seven"}, five = {"", 5, TYPE_VALUE, "five"},
+		nine = {"", 9, TYPE_VALUE, "nine"};
+	struct maker m[3] = {[0] = {.external = true, .external_sequence = 7}};
+	struct sst_table *t[] = {one(&m[0], &seven), one(&m[1], &five), one(&m[2], &nine)};
+	struct sst_merge *s;
+	struct sst_entry e;
+	for (size_t n = 2; n <= 3; n++) {
+		CHECK_EQ(sst_merge_new(&s, t, n, NULL), 0);
+		CHECK_EQ(sst_merge_next(s, &e), 0);
+		CHECK(slice_eq(e.value, slice_str(n == 2 ? "seven" : "nine")) && e.sequence == (n == 2 ? 7 : 9));
+		CHECK_EQ(sst_merge_next(s, &e), SST_NO);
+		sst_merge_free(s);
+	}
+	for (int i = 0; i < 3; i++) {
+		sst_table_close(t[i]);
+		buf_release(&m[i].out);
+	}
+}
+
 int main(void)
 {
+	RUN(test_cut_key);
+	RUN(test_empty_key_and_ingested_file);
 	RUN(test_random);
 	RUN(test_random_with_deletions);
 	RUN(test_refusals);
