@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/status.h"
+#include "os/file.h"
 
 void event_wait(_Atomic uint32_t *word, uint32_t seen, int64_t timeout_ms)
 {
@@ -73,19 +74,21 @@ static int hex_digit(char c)
 
 int boot_id(uint8_t id[16])
 {
-	char text[64];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	int rc = n < 0 ? fail_errno("cannot read the boot id") : 0;
-	if (fd >= 0)
-		close(fd);
+	static const char name[] = "/proc/sys/kernel/random/boot_id";
+	char text[36]; /* hex digits and hyphens */
+	int fd, rc = file_open(&fd, AT_FDCWD, name, O_RDONLY, 0);
+	if (!rc)
+		rc = file_read(fd, 0, text, sizeof(text), name);
+	file_close(&fd);
+	if (rc)
+		return rc;
 	unsigned k = 0;
-	for (ssize_t i = 0; i + 1 < n && k < 16; i++) {
+	for (size_t i = 0; i + 1 < sizeof(text) && k < 16; i++) {
 		int h = hex_digit(text[i]), l = hex_digit(text[i + 1]);
 		if (h < 0 || l < 0)
 			continue;
 		id[k++] = (uint8_t)(h << 4 | l);
 		i++;
 	}
-	return !rc && k < 16 ? fail(SST_EIO, "cannot read the boot id") : rc;
+	return k < 16 ? fail(SST_EIO, "cannot read the boot id") : 0;
 }

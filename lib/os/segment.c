@@ -53,9 +53,9 @@ static int create_steps(struct segment *s, const char *name, uint64_t committed,
 	/* Not being allowed to give it away is no failure: it stays ours. */
 	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(s->fd, uid, gid) < 0 && errno != EPERM)
 		return fail_errno("cannot set the owner of segment '%s'", name);
-	if (ftruncate(s->fd, (off_t)s->size) < 0)
-		return fail_errno("cannot size segment '%s'", name);
-	int rc = commit(s->fd, 0, committed);
+	int rc = file_truncate(s->fd, s->size, name);
+	if (!rc)
+		rc = commit(s->fd, 0, committed);
 	if (!rc)
 		rc = file_identify(s->fd, &id, name);
 	if (rc)
