@@ -8,7 +8,7 @@
  *         The Nth call of that kind fails (sticky: and all behind it). CALL is the name at fault() below, or `*` for
  *         any but malloc; PART must be found in the path of the file. ERROR is EIO (the default), ENOSPC ..., or, of
  *         a write: `short` (half is written, and said so) or `torn` (half is written, and EIO).
- *     LSM_FAIL_LOG=FILE      append what was made to fail, and at the end how many such calls there were
+ *     LSM_FAIL_LOG=FILE      append what was made to fail; with LSM_FAIL=list:1, which fails nothing, the name of every CALL
  *     LSM_TRACE=FILE         append every change of a file system, one record a call:
  *
  *         magic:4 "lsmT"  type:1  zeros:3  pid:4  path size:4  second path size:4  data size:4
@@ -51,7 +51,7 @@ typedef int sys_testing_unused; /* ISO C forbids an empty translation unit */
 enum { SHORT = 4000, TORN };
 
 static struct {
-	bool armed, any, sticky;
+	bool armed, list, any, sticky;
 	char call[16], part[64];
 	long at;
 	int error;
@@ -93,6 +93,7 @@ static void read_plan(const char *spec)
 	}
 	snprintf(plan.call, sizeof(plan.call), "%.15s", call);
 	plan.any = !strcmp(plan.call, "*");
+	plan.list = !strcmp(plan.call, "list");
 	plan.error = error_of(error);
 	plan.sticky = !strcmp(sticky, "sticky");
 	plan.armed = true;
@@ -119,12 +120,6 @@ __attribute__((constructor)) static void start(void)
 	read_plan(getenv("LSM_FAIL"));
 }
 
-__attribute__((destructor)) static void finish(void)
-{
-	if (plan.armed && log_fd >= 0)
-		dprintf(log_fd, "passed %ld\n", atomic_load(&passed));
-}
-
 static void path_at(char path[PATH_MAX], int dirfd, const char *name)
 {
 	char link[40];
@@ -141,10 +136,22 @@ static void path_at(char path[PATH_MAX], int dirfd, const char *name)
 		snprintf(path + n, PATH_MAX - n, "%s", name);
 }
 
+/* Without stdio's streams: those allocate. */
+static void log_call(const char *call, long n, const char *path)
+{
+	char line[PATH_MAX + 64];
+	int size = n ? snprintf(line, sizeof(line), "%s %ld %s\n", call, n, path)
+		     : snprintf(line, sizeof(line), "%s\n", call);
+	if (log_fd >= 0 && write(log_fd, line, (size_t)size) != size)
+		abort();
+}
+
 /* 0, or the error with which this call is to fail. */
 static int fault(const char *call, int fd, const char *name)
 {
 	char path[PATH_MAX] = "";
+	if (plan.list)
+		log_call(call, 0, "");
 	if (!plan.armed || (plan.any ? !strcmp(call, "malloc") : strcmp(call, plan.call)))
 		return 0;
 	if (plan.part[0] || log_fd >= 0)
@@ -154,8 +161,8 @@ static int fault(const char *call, int fd, const char *name)
 	long n = atomic_fetch_add(&passed, 1) + 1;
 	if (n < plan.at || (n > plan.at && !plan.sticky))
 		return 0;
-	if (log_fd >= 0 && n == plan.at)
-		dprintf(log_fd, "%s %ld %.3000s\n", call, n, path);
+	if (n == plan.at)
+		log_call(call, n, path);
 	return plan.error >= SHORT && strcmp(call, "write") ? EIO : plan.error;
 }
 
@@ -398,25 +405,33 @@ WRAP(void *, mmap, void *at, size_t n, int prot, int flags, int fd, off_t offset
 	return refuse("mmap", fd, NULL) ? MAP_FAILED : __real_mmap(at, n, prot, flags, fd, offset);
 }
 
+static bool no_memory(void)
+{
+	bool none = fault("malloc", -1, NULL) != 0;
+	if (none)
+		errno = ENOMEM;
+	return none;
+}
+
 void *__wrap_malloc(size_t n);
 void *__wrap_malloc(size_t n)
 {
-	return refuse("malloc", -1, NULL) ? NULL : __real_malloc(n);
+	return no_memory() ? NULL : __real_malloc(n);
 }
 
 WRAP(void *, calloc, size_t n, size_t size)
 {
-	return refuse("malloc", -1, NULL) ? NULL : __real_calloc(n, size);
+	return no_memory() ? NULL : __real_calloc(n, size);
 }
 
 WRAP(void *, realloc, void *p, size_t n)
 {
-	return refuse("malloc", -1, NULL) ? NULL : __real_realloc(p, n);
+	return no_memory() ? NULL : __real_realloc(p, n);
 }
 
 WRAP(void *, reallocarray, void *p, size_t n, size_t size)
 {
-	return refuse("malloc", -1, NULL) ? NULL : __real_reallocarray(p, n, size);
+	return no_memory() ? NULL : __real_reallocarray(p, n, size);
 }
 
 WRAP(int, pthread_create, pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)

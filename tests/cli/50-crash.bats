@@ -65,3 +65,27 @@ lists() {
 	run -0 lsm-scan -c
 	assert_output 403
 }
+
+@test "power cuts: some of the states that a disk may hold" {
+	testing_build
+	need python3
+	run python3 "$ROOT/tests/stress/crash_states.py" "$TESTING" --states 40 --seconds 25 --keep "$BATS_TEST_TMPDIR/kept"
+	assert_success
+	assert_line --regexp '^[0-9]+ states, 0 failed$'
+}
+
+@test "errors of the system: some of the calls" {
+	testing_build
+	need python3
+	run python3 "$ROOT/tests/stress/errors.py" "$TESTING" --every 20 --seconds 25 --root /dev/shm
+	assert_success
+	assert_line --regexp '^[0-9]+ faults, 0 failed$'
+}
+
+@test "kill points: those of a put" {
+	testing_build
+	need python3
+	run python3 "$ROOT/tests/stress/kill_points.py" "$TESTING" --only put
+	assert_success
+	assert_line "1 passed, 0 failed"
+}

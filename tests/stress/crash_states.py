@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""crash_states.py BINDIR [--states N] [--seed N] [--only WORKLOAD] [--keep DIR] [--list]
+"""crash_states.py BINDIR [--states N] [--seconds N] [--seed N] [--only WORKLOAD] [--keep DIR] [--list]
 
 Power cuts. Runs commands of a test build (BINDIR) and records what they do to the disk; builds from that what a disk may
 hold when the power goes, at every point of the record (trace.py); and lets the next commands loose on N such
@@ -13,7 +13,8 @@ states of each workload, the shared memory gone as after a boot:
 
 Recovery is itself recorded and cut, and what that leaves is recovered and cut once more (workloads ending in /cut).
 
-The same seed gives the same operations and the same choice of states, but not the same interleaving of processes.
+--seconds, besides what the
+recordings take, ends earlier, with each workload having had its share. The same seed gives the same operations and the same choice of states, but not the same interleaving of processes.
 """
 import argparse
 import ctypes
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -33,6 +35,7 @@ import trace as disk_trace
 p = argparse.ArgumentParser()
 p.add_argument('bindir')
 p.add_argument('--states', type=int, default=60)
+p.add_argument('--seconds', type=float, default=1e9)
 p.add_argument('--seed', type=int, default=1)
 p.add_argument('--only')
 p.add_argument('--keep', help='where states that fail are left')
@@ -466,11 +469,15 @@ def check(state, history, where, judge):
     remove_segments(store)
 
 
-def check_all(name, states, history, scratch):
-    failures = []
+def check_all(name, states, history, scratch, deadline):
+    """How many were checked, and how many of them failed."""
+    failures, done = [], []
 
     def one(job):
         n, s = job
+        if time.monotonic() > deadline:
+            return
+        done.append(n)
         where = os.path.join(scratch, '%s-%d' % (name.replace('/', '-'), n))
         try:
             check(s, history, where, n)
@@ -484,7 +491,7 @@ def check_all(name, states, history, scratch):
         list(pool.map(one, enumerate(states)))
     for f in failures[:20]:
         print(f, flush=True)
-    return len(failures)
+    return len(done), len(failures)
 
 
 def finish_children():
@@ -504,8 +511,9 @@ def record(w, body):
     remove_segments(w.store)
 
 
-def explore(name, w, body, count, scratch, points=400, random_states=10):
-    """Records body, checks `count` of the states it allows. (checked, failures, states that others may go on from)"""
+def explore(name, w, body, count, scratch, seconds, points=400, random_states=10):
+    """Records body, checks `count` of the states it allows. (checked, failures, (states that were chosen, how many
+    different ones there are, how many were built))"""
     try:
         record(w, body)
     except Failed as e:
@@ -515,13 +523,14 @@ def explore(name, w, body, count, scratch, points=400, random_states=10):
     rng = random.Random(w.rng.random())
     keys = sorted(found)
     chosen = [found[k] for k in (keys if len(keys) <= count else rng.sample(keys, count))]
-    failures = check_all(name, chosen, History(w.streams.values()), scratch)
-    return len(chosen), failures, (chosen, len(found), total)
+    checked, failures = check_all(name, chosen, History(w.streams.values()), scratch,
+        time.monotonic() + seconds)
+    return checked, failures, (chosen, len(found), total)
 
 
-def explore_cuts(name, w, chosen, count, scratch, root, depth):
+def explore_cuts(name, w, chosen, count, scratch, root, depth, seconds):
     """Cuts in the recovery from some of these states, and in the recovery from what those leave."""
-    checked = failures = 0
+    checked, failures, end = 0, 0, time.monotonic() + seconds
     rng = random.Random(w.rng.random())
     starts = rng.sample(chosen, min(len(chosen), max(2, count // 12)))
     for i, start in enumerate(starts):
@@ -529,10 +538,13 @@ def explore_cuts(name, w, chosen, count, scratch, root, depth):
             [s.copy() for s in w.streams.values()], start.bounds)
         again.depth = depth
         disk_trace.tree_write(start.tree, again.root)
-        c, f, rest = explore(name + '/cut', again, recovery, max(1, count // len(starts)), scratch, 60, 4)
+        c, f, rest = explore(name + '/cut', again, recovery, max(1, count // len(starts)), scratch,
+            seconds / len(starts), 60, 4)
         checked, failures = checked + c, failures + f
+        if time.monotonic() > end:
+            break
         if depth > 1 and rest and i % 4 == 0:
-            c, f = explore_cuts(name + '/cut', again, rest[0], max(2, count // 8), scratch, root, depth - 1)
+            c, f = explore_cuts(name + '/cut', again, rest[0], max(2, count // 8), scratch, root, depth - 1, seconds / 4)
             checked, failures = checked + c, failures + f
         shutil.rmtree(again.root, ignore_errors=True)
         if os.path.exists(again.trace):
@@ -549,16 +561,16 @@ def main():
     root = tempfile.mkdtemp(prefix='crash-states-')
     scratch = tempfile.mkdtemp(prefix='crash-states-', dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
     checked = failures = 0
+    end = time.monotonic() + opt.seconds
     try:
-        for body in WORKLOADS:
-            name = body.__name__
-            if opt.only and opt.only != name:
-                continue
+        bodies = [b for b in WORKLOADS if opt.only in (None, b.__name__)]
+        for i, body in enumerate(bodies):
+            name, share = body.__name__, max(1, (end - time.monotonic()) / (len(bodies) - i))
             w = Workload('%s %d' % (name, opt.seed), '%s/%s' % (root, name))
-            c, f, rest = explore(name, w, body, opt.states, scratch, random_states=4 + opt.states // 40)
+            c, f, rest = explore(name, w, body, opt.states, scratch, share / 2, random_states=4 + opt.states // 40)
             checked, failures, cut, cut_failures = checked + c, failures + f, 0, 0
             if rest:
-                cut, cut_failures = explore_cuts(name, w, rest[0], max(6, opt.states // 2), scratch, root, 2)
+                cut, cut_failures = explore_cuts(name, w, rest[0], max(6, opt.states // 2), scratch, root, 2, share / 3)
                 print('%-20s %5d of %d different states (of %d built), %5d of cut recoveries, %d failed' % (name, c, rest[1], rest[2],
                     cut, f + cut_failures), flush=True)
             checked, failures = checked + cut, failures + cut_failures

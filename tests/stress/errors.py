@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""errors.py BINDIR [--every N] [--seed N] [--only SCENARIO] [--jobs N] [--list]
+"""errors.py BINDIR [--every N] [--seconds N] [--seed N] [--only SCENARIO] [--root DIR] [--jobs N] [--list]
 
 Errors of the system. Makes the 1st, 2nd, 3rd ... call fail in which a command of a test build (BINDIR, see
 lib/os/sys_testing.c) may fail - each call of the kernel, each allocation - once and from then on, until the command passes
@@ -13,10 +13,11 @@ output. After each:
   - the next commands, without the fault, work: a scan, a put, a flush, with the shared memory and without it, and
     leave nothing behind; RocksDB's ldb (where installed) sees the same.
 
---every N tries one in N of the faults, chosen by the seed.
+--every N tries one in N of the faults, chosen by the seed; --seconds ends earlier, with each scenario having had its share.
 """
 import argparse
 import ctypes
+import itertools
 import os
 import random
 import resource
@@ -30,13 +31,14 @@ from concurrent.futures import ProcessPoolExecutor
 p = argparse.ArgumentParser()
 p.add_argument('bindir')
 p.add_argument('--every', type=int, default=1)
+p.add_argument('--seconds', type=float, default=1e9)
 p.add_argument('--seed', type=int, default=1)
 p.add_argument('--only')
+p.add_argument('--root', help='a directory for the stores')
 p.add_argument('--jobs', type=int, default=2)
 p.add_argument('--list', action='store_true')
 opt = p.parse_args()
 TIMEOUT = 30
-LOOP_MAX = 100000
 
 
 class Failed(Exception):
@@ -216,22 +218,24 @@ def remove(store):
 
 
 def one(job):
-    """(hit, what went wrong or None)"""
-    name, fault, number, root, must = job
+    """(met: None when there was no time for it, what went wrong or None)"""
+    name, fault, number, root, must, deadline = job
+    if time.monotonic() > deadline:
+        return None, None
     s, store = OF[name], os.path.join(root, '%s-%d' % (name, number))
     log = store + '.log'
     try:
         s.make(store, root + '/template')
         r = start(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL=fault, LSM_FAIL_LOG=log)
         finish_children()
-        hit = os.path.exists(log) and any(not l.startswith('passed') for l in open(log))
+        hit = os.path.exists(log)
         check_answer(s, r)
         if must and r.returncode:
             raise Failed('refused: %s' % r.stderr.decode()[:200])
         check_store(s, store, r.returncode == 0, number)
         return hit, None
     except Failed as e:
-        met = [l.strip() for l in open(log) if not l.startswith('passed')] if os.path.exists(log) else []
+        met = open(log).read().split('\n')[:1] if os.path.exists(log) else []
         return True, 'FAILED %s, LSM_FAIL=%s (%s): %s' % (name, fault, '; '.join(met)[:120], e)
     finally:
         remove(store)
@@ -261,14 +265,16 @@ def loops(s):
         yield call + ':%d:EINTR', True
 
 
-def count(s, loop, root):
-    store = os.path.join(root, 'count')
+def calls(s, root):
+    """The names of the calls that the command makes when nothing fails."""
+    store = os.path.join(root, 'calls')
     log = store + '.log'
     try:
         s.make(store, root + '/template')
-        run(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL=loop % 10**9, LSM_FAIL_LOG=log)
+        run(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL='list:1', LSM_FAIL_LOG=log)
         finish_children()
-        return max(int(l.split()[1]) for l in open(log) if l.startswith('passed'))
+        with open(log) as f:
+            return f.read().split()
     finally:
         remove(store)
         if os.path.exists(log):
@@ -276,12 +282,11 @@ def count(s, loop, root):
 
 
 def jobs_of(s, root, chance, pool):
-    number, last = 0, {}
+    names, number = pool.submit(calls, s, root).result(), 0
     for loop, must in loops(s):
         kind = loop.split(':')[0]
-        if kind not in last:
-            last[kind] = pool.submit(count, s, kind + ':%d', root).result()
-        for n in range(1, last[kind] + 1):
+        last = sum(name == kind or kind == '*' and name != 'malloc' for name in names)
+        for n in range(1, last + 1):
             number += 1
             if chance.random() * opt.every < 1:
                 yield s.name, loop % n, number, root, must
@@ -301,6 +306,7 @@ def closed(which):
 
 
 SPECIAL = []
+SKIPPED = 'skipped'
 
 
 def special(name, *args, must=False, answer=True, **more):
@@ -308,7 +314,7 @@ def special(name, *args, must=False, answer=True, **more):
 
 
 def fill_special():
-    for place in ('commit@/dev/shm', 'create@/dev/shm', 'truncate@/dev/shm'):
+    for place in ('commit@/dev/shm/lsm.', 'create@/dev/shm/lsm.', 'truncate@/dev/shm/lsm.'):
         for name in ('put', 'rotate', 'flush', 'rebuild-get', 'rebuild-put', 'create', 'scan'):
             special(name, must=True, LSM_FAIL=place + ':1:ENOSPC:sticky')
     for kind in ('write@.log', 'write@.sst', 'write@MANIFEST', 'write@LOCK', 'write@.dbtmp', 'create@.log', 'create@.sst',
@@ -327,17 +333,17 @@ def fill_special():
         special(name, LSM_FAIL='write@.sst:1:EINVAL')
     for s in SCENARIOS:
         for n in range(3, 16):
-            special(s.name, setup=limit(resource.RLIMIT_NOFILE, n))
+            special(s.name, setup=limit(resource.RLIMIT_NOFILE, n), why='%d descriptors' % n)
         for n in (0, 1, 100, 127, 128, 1000, 4096, 20000, 65536, 262144):
-            special(s.name, setup=limit(resource.RLIMIT_FSIZE, n))
+            special(s.name, setup=limit(resource.RLIMIT_FSIZE, n), why='files of %d bytes' % n)
         for n in (6, 10, 20, 50, 100, 200, 230, 260, 400):
-            special(s.name, setup=limit(resource.RLIMIT_AS, n << 20))
+            special(s.name, setup=limit(resource.RLIMIT_AS, n << 20), why='%d MiB of addresses' % n)
         for n in (1, 3, 8):
-            special(s.name, setup=limit(resource.RLIMIT_DATA, n << 20))
-        special(s.name, must=True, setup=limit(resource.RLIMIT_MEMLOCK, 0))
-        special(s.name, setup=limit(resource.RLIMIT_STACK, 64 << 10))
+            special(s.name, setup=limit(resource.RLIMIT_DATA, n << 20), why='%d MiB of data' % n)
+        special(s.name, must=True, setup=limit(resource.RLIMIT_MEMLOCK, 0), why='no locked memory')
+        special(s.name, setup=limit(resource.RLIMIT_STACK, 64 << 10), why='a small stack')
         for bits in range(1, 8):
-            special(s.name, answer=False, setup=closed([fd for fd in range(3) if bits >> fd & 1]))
+            special(s.name, answer=False, setup=closed([fd for fd in range(3) if bits >> fd & 1]), why='closed descriptors %d' % bits)
 
 
 def output_to(path):
@@ -348,10 +354,13 @@ def output_to(path):
 
 
 def one_special(job):
-    number, root = job
+    number, root, deadline = job
+    if time.monotonic() > deadline:
+        return SKIPPED
     name, _, must, answer, more = SPECIAL[number]
     s, store = OF[name], os.path.join(root, 'special-%d' % number)
-    what = more.get('LSM_FAIL') or 'limit or descriptor, number %d' % number
+    what = more.get('LSM_FAIL') or more['why']
+    more = {k: v for k, v in more.items() if k != 'why'}
     try:
         s.make(store, root + '/template')
         r = start(s.prog, *s.args, store=store, stdin=s.stdin, **more)
@@ -401,9 +410,14 @@ def main():
             print(s.name)
         return 0
     fill_special()
-    root = tempfile.mkdtemp(prefix='errors-', dir=os.environ.get('LSM_ERRORS_TMP'))
+    root = tempfile.mkdtemp(prefix='errors-', dir=opt.root)
     chance = random.Random(opt.seed)
     tried = failures = 0
+    end = time.monotonic() + opt.seconds
+
+    def deadline(i):
+        now = time.monotonic()
+        return now + max(2, (end - now) / (len(chosen) + 1 - i))
     try:
         template = root + '/template'
         run('lsm-put', '--batch', store=template, stdin=text_of(FLUSHED))
@@ -412,26 +426,33 @@ def main():
         remove_segments(template)
         # Forked workers wait for orphans of their own; we only wait for them.
         with ProcessPoolExecutor(opt.jobs, initializer=worker) as pool:
-            for s in SCENARIOS:
-                if opt.only and opt.only != s.name:
-                    continue
+            chosen = [s for s in SCENARIOS if opt.only in (None, s.name)]
+            chance.shuffle(chosen)
+            for i, s in enumerate(chosen):
                 hits, wrong = 0, []
-                jobs = list(jobs_of(s, root, chance, pool))
+                jobs = [(*job, deadline(i)) for job in jobs_of(s, root, chance, pool)]
+                chance.shuffle(jobs)
+                runs = 0
                 for hit, failure in pool.map(one, jobs):
-                    hits += hit
+                    runs += hit is not None
+                    hits += hit or 0
                     if failure:
                         wrong.append(failure)
                 for w in wrong[:15]:
                     print(w, flush=True)
-                print('%-14s %5d faults met in %d runs, %d failed' % (s.name, hits, len(jobs), len(wrong)), flush=True)
+                print('%-14s %5d faults met in %d runs, %d failed' % (s.name, hits, runs, len(wrong)), flush=True)
                 tried, failures = tried + hits, failures + len(wrong)
             if not opt.only or opt.only == 'special':
-                numbers = [n for n in range(len(SPECIAL)) if chance.random() * opt.every < 1]
-                wrong = [f for f in pool.map(one_special, [(n, root) for n in numbers]) if f] + outputs(root)
-                for w in wrong[:40]:
-                    print(w, flush=True)
-                print('%-14s %5d runs, %d failed' % ('special', len(numbers), len(wrong)), flush=True)
-                tried, failures = tried + len(numbers), failures + len(wrong)
+                skipped, numbers = 0, [n for n in range(len(SPECIAL)) if chance.random() * opt.every < 1]
+                chance.shuffle(numbers)
+                wrong, rest = 0, pool.submit(outputs, root)
+                for w in itertools.chain(pool.map(one_special, [(n, root, deadline(len(chosen))) for n in numbers]), rest.result()):
+                    skipped += w == SKIPPED
+                    if w and w != SKIPPED:
+                        wrong += 1
+                        print(w, flush=True)
+                print('%-14s %5d runs, %d failed' % ('special', len(numbers) - skipped, wrong), flush=True)
+                tried, failures = tried + len(numbers) - skipped, failures + wrong
     finally:
         shutil.rmtree(root, ignore_errors=True)
     print('%d faults, %d failed' % (tried, failures))

@@ -1,0 +1,37 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Power cuts, errors of the system and kills, in full. SEED=N chooses others.
+
+load ../cli/helper
+
+setup_file() {
+	export SEED=${SEED:-1}
+}
+
+testing() {
+	TESTING=$BIN/testing
+	[ -x "$TESTING/lsm-put" ] || skip "no test build here (make testing)"
+	need python3
+}
+
+@test "power cuts: thousands of states that a disk may hold" {
+	testing
+	run python3 "$ROOT/tests/stress/crash_states.py" "$TESTING" --states 1000 --seed "$SEED" --keep "$BATS_TEST_TMPDIR/kept"
+	assert_success
+	assert_line --regexp '^[0-9]+ states, 0 failed$'
+}
+
+@test "errors of the system: every call, once and for good; limits; no room; no output" {
+	testing
+	run python3 "$ROOT/tests/stress/errors.py" "$TESTING"
+	assert_success
+	assert_line --regexp '^[0-9]+ faults, 0 failed$'
+}
+
+@test "kills: every kill point" {
+	testing
+	run python3 "$ROOT/tests/stress/kill_points.py" "$TESTING"
+	assert_success
+	assert_line --regexp '^[0-9]+ passed, 0 failed$'
+}
