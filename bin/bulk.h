@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many changes, one after the other: gathered into groups of a quarter of a megabyte. A group is written as a
- * whole: visible to everybody and safe from kill -9. It is waited for on the disk after every 32 MiB and when
- * the caller settles, so a fast stream costs one wait in 32 MiB. Memtables that are full are flushed by a
- * thread meanwhile.
+ * Many changes, one after the other: gathered into groups of a quarter of a megabyte. A group
+ * is written as a whole: visible to everybody and safe from kill -9. It is waited for on the
+ * disk after every 32 MiB and when the caller settles, so a fast stream costs one wait in 32
+ * MiB. Memtables that are full are flushed by a thread meanwhile.
  */
 #ifndef BIN_BULK_H
 #define BIN_BULK_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Buffered output to a descriptor, without stdio: a start must cost nothing and a dump must keep up
- * with memcpy. An error sticks: what is written after it is dropped and every call returns it.
+ * Buffered output to a descriptor, without stdio: a start must cost nothing and a dump must
+ * keep up with memcpy. An error sticks: what is written after it is dropped and every call
+ * returns it.
  */
 #ifndef BIN_OUTPUT_H
 #define BIN_OUTPUT_H
@@ -19,13 +20,13 @@ struct output {
 	bool line_buffered; /* output_record_end flushes */
 };
 
-/* Writes out what is buffered. 0, or SST_EIO or SST_EFULL with a message ("write error: ..."). */
+/* Writes out what is buffered. 0, or SST_EIO or SST_EFULL with its message. */
 int output_flush(struct output *o);
 
 /* Any number of bytes; large ones are not copied. Returns o->error. */
 int output_write(struct output *o, const void *p, size_t n);
 
-/* Room for n <= OUTPUT_ROOM_MAX bytes, to be filled, then counted with output_advance. Never NULL. */
+/* Room for n <= OUTPUT_ROOM_MAX bytes, to be filled, then counted with output_advance. */
 static inline uint8_t *output_room(struct output *o, size_t n)
 {
 	if (o->cap - o->size < n)

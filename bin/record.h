@@ -65,13 +65,13 @@ struct record_writer {
 	enum record_shape shape;
 };
 
-/* Writes what stands before the first record (the head of a dump). Each returns 0 or the error of the
- * output. REQUIRES: record_form_has(form, shape). */
+/* Writes what stands before the first record (the head of a dump). Each returns 0 or the error of
+ * the output. REQUIRES: record_form_has(form, shape). */
 int record_writer_begin(struct record_writer *w, struct output *out, enum record_form form,
 	enum record_shape shape);
 /* SST_EIO, and nothing of this record written, when a field contains NUL in the null form. */
 int record_writer_add(struct record_writer *w, const struct record *r);
-/* Writes what stands behind the last record; call it only when the stream is whole. Does not flush. */
+/* Writes what stands behind the last record; only for a stream that is whole. Does not flush. */
 int record_writer_end(struct record_writer *w);
 
 /* ---------------------------------------------------------------- reading */
@@ -81,18 +81,19 @@ struct record_reader;
 /* record_reader_next: nothing to read just now. */
 #define RECORD_PAUSE 2
 
-/* Reads from the descriptor, which need not be seekable and is not closed. name stands in messages and
- * is borrowed, as fd is. NULL: no memory.
+/* Reads from the descriptor, which need not be seekable and is not closed. name stands in messages
+ * and is borrowed, as fd is. NULL: no memory.
  * REQUIRES: record_form_has(form, shape), shape not RECORD_VERSION. */
 struct record_reader *record_reader_new(int fd, const char *name, enum record_form form,
 	enum record_shape shape);
 void record_reader_free(struct record_reader *r); /* accepts NULL */
-/* From now on record_reader_next returns RECORD_PAUSE, once, when it would have to wait longer than
- * `ms` for more input, and once a second at the least: the moment to make good what is half done. */
+/* From now on record_reader_next returns RECORD_PAUSE, once, when it would have to wait longer
+ * than `ms` for more input, and once a second at the least: the moment to make good what is half
+ * done. */
 void record_reader_set_pause(struct record_reader *r, int ms);
 /* 0 with the next record, borrowed until the next call; SST_NO at a proper end; RECORD_PAUSE;
- * SST_EINVAL: not a record, or one that no store can take, or the input ends within one ("NAME: line
- * 12: no tab"); SST_EIO; SST_ENOMEM. An error is final: do not call again. */
+ * SST_EINVAL: not a record, or one that no store can take, or the input ends within one ("NAME:
+ * line 12: no tab"); SST_EIO; SST_ENOMEM. An error is final: do not call again. */
 int record_reader_next(struct record_reader *r, struct record *record);
 
 /* ---------------------------------------------------------------- operands */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every program shares: its name, its options, its messages, its exit status, its standard output.
+ * What every program shares: its name, options, messages, exit status and standard output.
  *
  *	static const struct tool_option options[] = {
  *		TOOL_DB, TOOL_ESCAPE, {OPT_DEFAULT, "default", "VALUE", "for an absent key"}, TOOL_END,
@@ -62,7 +62,7 @@ struct tool_option {
 #define TOOL_JSON {'j', "json", NULL, "JSON, one object a line"}
 #define TOOL_FORMAT {'F', "format", "FMT", "form of records: text hex null json cdb dump ldb"}
 #define TOOL_BATCH {'b', "batch", NULL, "operands from standard input, one record each"}
-#define TOOL_TIMEOUT {'t', "timeout", "SEC", "give up waiting for a lock after SEC seconds: exit 75"}
+#define TOOL_TIMEOUT {'t', "timeout", "SEC", "wait at most SEC seconds for a lock, then exit 75"}
 #define TOOL_DRY_RUN {'n', "dry-run", NULL, "only say what would be done"}
 #define TOOL_QUIET {'q', "quiet", NULL, "only the exit status"}
 #define TOOL_VERBOSE {'v', "verbose", NULL, "more on standard error"}
@@ -93,9 +93,10 @@ struct tool {
 };
 
 /* Call first: makes sure descriptors 0 to 2 are open, sets signals, and answers -h and -V, whatever
- * else is there, by printing and exiting. One tool a process: messages use its name from here on. */
+ * else is there, by printing and exiting. One tool a process: messages use its name afterwards. */
 void tool_start(struct tool *t, int argc, char **argv);
-/* The next option that is the program's own: its code; -1 behind the last. Wrong ones end the program. */
+/* The next option that is the program's own: its code; -1 behind the last. Wrong ones are usage
+ * errors. */
 int tool_next(struct tool *t);
 
 /* ---------------------------------------------------------------- messages and the end */
@@ -104,14 +105,14 @@ int tool_next(struct tool *t);
 void tool_message(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
 /* The message, a hint at --help, exit status 2. */
 _Noreturn void tool_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
-/* Flushes standard output, prints "NAME: text: " and sst_errmsg() (only that when fmt is NULL) and exits
- * as the negative rc demands. */
+/* Flushes standard output, prints "NAME: text: " and sst_errmsg() (only that when fmt is NULL) and
+ * exits as the negative rc demands. */
 _Noreturn void tool_fail(int rc, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 /* The same without exiting; returns the exit status. Standard output is not touched. */
 int tool_report(int rc, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 /* EINVAL 2; EIO ENOENT ENOMEM EFULL 3; ECORRUPT EUNSUPPORTED 4; EBUSY 75; SST_OK 0; SST_NO 1. */
 int tool_exit_status(int rc);
-/* The end of main: flushes standard output; status, or 3 with a message when that could not be written. */
+/* The end of main: flushes standard output; status, or 3 with a message when that failed. */
 int tool_finish(int status);
 /* Standard output. */
 struct output *tool_stdout(void);
@@ -126,11 +127,12 @@ uint64_t tool_size(const char *option, const char *text);
 int64_t tool_duration(const char *option, const char *text);
 uint64_t tool_number(const char *option, const char *text);
 
-/* Usage errors of a program that was called with -b for records of that shape: -e, a second form beside -x,
- * a form that has no such records. */
+/* Usage errors of a program that was called with -b for records of that shape: -e, a second form
+ * beside -x, a form that has no such records. */
 void tool_check_batch(const struct tool *t, enum record_shape shape);
 /* A reader of records in t->form, or the end of the program. */
-struct record_reader *tool_reader(const struct tool *t, int fd, const char *name, enum record_shape shape);
+struct record_reader *tool_reader(const struct tool *t, int fd, const char *name,
+	enum record_shape shape);
 
 /* "1.2 MiB" into text; returns text. */
 #define TOOL_SIZE_TEXT 24

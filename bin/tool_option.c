@@ -88,8 +88,8 @@ static int next_code(const struct tool *t, char **argv)
 	return getopt_long(t->argc, argv, g.shorts, g.longs, NULL);
 }
 
-/* -h or -V when either is among the options. On a copy, because getopt moves operands to the end, and then a last
- * option would find the argument that it lacks. */
+/* -h or -V when either is among the options. On a copy, because getopt moves operands to the
+ * end, and then a last option would find the argument that it lacks. */
 static int find_question(const struct tool *t)
 {
 	int code, asked = 0;

@@ -39,7 +39,7 @@ load helper
 	for p in $(programs); do
 		[ -f "$ROOT/man/$p.1" ] || continue
 		"$p" -h | sed -n 's/^ .*--\([a-z-]*\).*/\1/p' | sort -u >help
-		sed -n '/^\.Sh OPTIONS/,/^\.Sh/{s/^\.It .*Fl -\([a-z-]*\).*/\1/p}' "$ROOT/man/$p.1" | sort -u >page
+		sed -n '/^\.Sh OPTIONS/,/^\.Sh/{s/^\.It .*Fl \\\{0,1\}-\([a-z-]*\).*/\1/p}' "$ROOT/man/$p.1" | sort -u >page
 		diff page help || fail "$p"
 	done
 }
@@ -281,4 +281,29 @@ Try '$p --help'."
 	assert_output v
 	run -1 lsm-get big
 	run -0 lsm-put k2 v2
+}
+
+@test "a store on read-only media, or of somebody else, can be read and not written" {
+	[ "$(id -u)" = 0 ] || skip "needs root to become somebody else"
+	need setpriv
+	make_outside
+	export LSM_DB=$outside/store
+	cp "$BIN"/lsm-get "$BIN"/lsm-put "$BIN"/lsm-del "$outside"
+	nobody() {
+		(cd / && setpriv --reuid=65534 --regid=65534 --clear-groups "$outside/$@")
+	}
+	printf 'a\t1\nb\t2\n' | lsm-put -b
+	lsm-flush
+	lsm-put c 3
+	run -0 nobody lsm-get c
+	assert_output 3
+	forget_memory
+	run -0 nobody lsm-get a
+	assert_output 1
+	run -0 nobody lsm-get c
+	assert_output 3
+	run -3 nobody lsm-put d 4
+	run -3 nobody lsm-del a
+	run -0 lsm-get a
+	run -1 lsm-get d
 }

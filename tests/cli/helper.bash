@@ -20,12 +20,19 @@ setup() {
 
 teardown() {
 	forget_memory
+	[ -z "${outside-}" ] || rm -rf "$outside"
 }
 
-# Removes the shared memory of every store below the test's directory: what a reboot does to it.
+# A directory that other users can reach, in $outside; it goes with the test.
+make_outside() {
+	outside=$(mktemp -d)
+	chmod 755 "$outside"
+}
+
+# Removes the shared memory of every store in the test's directories: what a reboot does to it.
 forget_memory() {
 	local lock
-	for lock in "$BATS_TEST_TMPDIR"/*/LOCK; do
+	for lock in "$BATS_TEST_TMPDIR"/*/LOCK ${outside:+"$outside"/*/LOCK}; do
 		[ ! -f "$lock" ] || rm -f /dev/shm/lsm."$(od -An -v -tx1 -j16 -N16 "$lock" | tr -d ' \n')".*
 	done
 }
