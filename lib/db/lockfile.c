@@ -47,12 +47,14 @@ int identity_read(const struct lsm *db, struct identity *id)
 	rc = self(db, me);
 	if (rc)
 		return rc;
+	if (memcmp(b + 64, me, 16))
+		return SST_NO; /* a copy: the token, and the segments with it, are the original's */
 	memcpy(id->token, b + 16, TOKEN_SIZE);
 	memcpy(id->boot, b + 32, 16);
 	id->control_place = load32(b + 12);
 	id->control_device = load64(b + 48);
 	id->control_inode = load64(b + 56);
-	return load32(b + 8) == CONTROL_LAYOUT && !memcmp(b + 64, me, 16) && id->control_inode ? 0 : SST_NO;
+	return load32(b + 8) == CONTROL_LAYOUT && id->control_inode ? 0 : SST_NO;
 }
 
 bool identity_is_ours(const struct lsm *db)

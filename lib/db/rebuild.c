@@ -268,7 +268,7 @@ done:
 int store_rebuild(struct lsm *db)
 {
 	struct identity id = {0}, old = {0};
-	(void)identity_read(db, &old); /* its token is good even where the rest is not */
+	(void)identity_read(db, &old); /* its token is good where the rest is not, unless it is a copy's */
 	int rc = random_bytes(id.token, TOKEN_SIZE);
 	if (!rc)
 		rc = boot_id(id.boot);

@@ -5,6 +5,10 @@
 
 load helper
 
+lists() {
+	[ "$(lsm-scan -c)" -ge "$1" ]
+}
+
 @test "a power cut that lost a sector of an unsynced record, and kept later ones: recovery ends, in front of it" {
 	lsm-put first 1
 	head -c 1500 /dev/zero | tr '\0' x | lsm-put --no-sync torn
@@ -31,13 +35,26 @@ load helper
 	assert_output --partial "in the part that was durable"
 }
 
+@test "a copy of a store in use leaves the original its shared memory" {
+	mkfifo in
+	lsm-put -b <in 3>&- &
+	exec 9>in
+	echo "first	1" >&9
+	wait_for lists 1
+	cp -r "$LSM_DB" copy
+	run -0 lsm-get -d copy first
+	assert_output 1
+	run -0 lsm-put -d copy second 2
+	run -0 timeout 20 lsm-put third 3
+	exec 9>&-
+	wait
+	run -0 lsm-scan -k
+	assert_output "$(printf 'first\nthird')"
+}
+
 testing_build() {
 	TESTING=$BIN/testing
 	[ -x "$TESTING/lsm-put" ] || skip "no test build here (make testing)"
-}
-
-lists() {
-	[ "$(lsm-scan -c)" -ge "$1" ]
 }
 
 @test "a flush that dies between CURRENT and its publication, while a long-lived writer is attached" {
