@@ -102,8 +102,8 @@ hostile() {
 @test "a bad record: its number, exit 2, the records before it are stored" {
 	local form line
 	while IFS='|' read -r form line expected; do
-		rm -rf store
 		forget_memory
+		rm -rf store
 		printf '%b' "$line" >input
 		run -2 lsm-put -b -F "$form" input
 		assert_output "lsm-put: input: $expected"
