@@ -8,7 +8,7 @@ void table_describe_key(char *text, size_t size, struct sst_slice user_key)
 	text[n++] = '\'';
 	for (size_t i = 0; i < user_key.size; i++) {
 		uint8_t c = user_key.data[i];
-		if (n + 8 > size) { /* 4 for a byte, "...'" and the end */
+		if (n + 9 > size) { /* 4 for a byte, then "...'" and the end */
 			memcpy(text + n, "...", 3);
 			n += 3;
 			break;
