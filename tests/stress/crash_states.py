@@ -17,6 +17,7 @@ Recovery is itself recorded and cut, and what that leaves is recovered and cut o
 recordings take, ends earlier, with each workload having had its share. The same seed gives the same operations and the same choice of states, but not the same interleaving of processes.
 """
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -75,7 +76,8 @@ def remove_segments(store):
     for d in ('/dev/shm', store):
         for n in os.listdir(d):
             if token and token in n:
-                os.unlink(os.path.join(d, n))
+                with contextlib.suppress(FileNotFoundError):  # a flush that was handed on sweeps, too
+                    os.unlink(os.path.join(d, n))
 
 
 # ---- what was done, in streams: each in order, with keys of its own

@@ -16,6 +16,7 @@ output. After each:
 --every N tries one in N of the faults, chosen by the seed; --seconds ends earlier, with each scenario having had its share.
 """
 import argparse
+import contextlib
 import ctypes
 import itertools
 import os
@@ -82,7 +83,8 @@ def remove_segments(store):
     for d in ('/dev/shm', store):
         for n in os.listdir(d):
             if token and token in n:
-                os.unlink(os.path.join(d, n))
+                with contextlib.suppress(FileNotFoundError):  # a flush that was handed on sweeps, too
+                    os.unlink(os.path.join(d, n))
 
 
 def finish_children():
