@@ -55,6 +55,7 @@ lists() {
 testing_build() {
 	TESTING=$BIN/testing
 	[ -x "$TESTING/lsm-put" ] || skip "no test build here (make testing)"
+	[[ ${SAN-} != *thread* ]] || skip "ThreadSanitizer does not go with replaced functions"
 }
 
 @test "a flush that dies between CURRENT and its publication, while a long-lived writer is attached" {

@@ -338,12 +338,13 @@ def fill_special():
             special(s.name, setup=limit(resource.RLIMIT_NOFILE, n), why='%d descriptors' % n)
         for n in (0, 1, 100, 127, 128, 1000, 4096, 20000, 65536, 262144):
             special(s.name, setup=limit(resource.RLIMIT_FSIZE, n), why='files of %d bytes' % n)
-        for n in (6, 10, 20, 50, 100, 200, 230, 260, 400):
-            special(s.name, setup=limit(resource.RLIMIT_AS, n << 20), why='%d MiB of addresses' % n)
-        for n in (1, 3, 8):
-            special(s.name, setup=limit(resource.RLIMIT_DATA, n << 20), why='%d MiB of data' % n)
+        if not os.environ.get('SAN'):  # sanitizers want more memory than that for themselves
+            for n in (6, 10, 20, 50, 100, 200, 230, 260, 400):
+                special(s.name, setup=limit(resource.RLIMIT_AS, n << 20), why='%d MiB of addresses' % n)
+            for n in (1, 3, 8):
+                special(s.name, setup=limit(resource.RLIMIT_DATA, n << 20), why='%d MiB of data' % n)
+            special(s.name, setup=limit(resource.RLIMIT_STACK, 64 << 10), why='a small stack')
         special(s.name, must=True, setup=limit(resource.RLIMIT_MEMLOCK, 0), why='no locked memory')
-        special(s.name, setup=limit(resource.RLIMIT_STACK, 64 << 10), why='a small stack')
         for bits in range(1, 8):
             special(s.name, answer=False, setup=closed([fd for fd in range(3) if bits >> fd & 1]), why='closed descriptors %d' % bits)
 
