@@ -133,5 +133,6 @@ int store_rotate(struct lsm *db, uint64_t commit)
 	KILL_POINT("rotate-ready");
 	view_publish(db, &v);
 	KILL_POINT("rotate-published");
+	view_forget(db, v.oldest); /* what others have flushed meanwhile */
 	return 0;
 }
