@@ -55,7 +55,10 @@ def remove_segments(store):
     for d in ('/dev/shm', store):
         for n in os.listdir(d):
             if t and t in n:
-                os.unlink(os.path.join(d, n))
+                try:
+                    os.unlink(os.path.join(d, n))
+                except FileNotFoundError:
+                    pass  # a flush that was handed on has just swept it
 
 def hexed(d):
     return {k.encode().hex(): v.encode().hex() for k, v in d.items()}
