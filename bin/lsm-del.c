@@ -6,9 +6,9 @@
 #include "tool.h"
 
 static const char synopsis[] =
-	"lsm-del [-d DIR] [-e | -x] [-n] [--no-sync] KEY ...\n"
-	"lsm-del [-d DIR] [-e | -x] [-n] [--no-sync] [-p P] [-f K] [-u K]\n"
-	"lsm-del -b [-d DIR] [-0 | -x | -j | -F FMT] [--no-sync]\n";
+	"lsm-del [-d DIR] [-e | -x] [-n] [--no-sync] [-t SEC] KEY ...\n"
+	"lsm-del [-d DIR] [-e | -x] [-n] [--no-sync] [-t SEC] [-p P] [-f K] [-u K]\n"
+	"lsm-del -b [-d DIR] [-0 | -x | -j | -F FMT] [--no-sync] [-t SEC]\n";
 
 enum { OPT_NO_SYNC = TOOL_OWN };
 
@@ -25,6 +25,7 @@ static const struct tool_option options[] = {
 	TOOL_NULL,
 	TOOL_JSON,
 	TOOL_FORMAT,
+	TOOL_TIMEOUT,
 	TOOL_END,
 };
 

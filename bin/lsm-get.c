@@ -4,8 +4,8 @@
 
 #include <unistd.h>
 
-static const char synopsis[] = "lsm-get [-d DIR] [-e | -x] [-q] [--default=VALUE] KEY\n"
-			       "lsm-get -b [-d DIR] [-0 | -x | -j | -F FMT]\n";
+static const char synopsis[] = "lsm-get [-d DIR] [-e | -x] [-q] [--default=VALUE] [-t SEC] KEY\n"
+			       "lsm-get -b [-d DIR] [-0 | -x | -j | -F FMT] [-t SEC]\n";
 
 enum { OPT_DEFAULT = TOOL_OWN };
 
@@ -19,6 +19,7 @@ static const struct tool_option options[] = {
 	TOOL_NULL,
 	TOOL_JSON,
 	TOOL_FORMAT,
+	TOOL_TIMEOUT,
 	TOOL_END,
 };
 

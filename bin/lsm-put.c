@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 static const char synopsis[] =
-	"lsm-put [-d DIR] [-e | -x] [-N] [--no-sync] KEY [VALUE]\n"
+	"lsm-put [-d DIR] [-e | -x] [-N] [--no-sync] [-t SEC] KEY [VALUE]\n"
 	"lsm-put -b [-d DIR] [-0 | -x | -j | -F FMT] [--atomic] [--ops]\n"
-	"        [--no-sync] [FILE ...]\n";
+	"        [--no-sync] [-t SEC] [FILE ...]\n";
 
 enum { OPT_NO_SYNC = TOOL_OWN, OPT_ATOMIC, OPT_OPS };
 
@@ -26,6 +26,7 @@ static const struct tool_option options[] = {
 	TOOL_FORMAT,
 	{OPT_ATOMIC, "atomic", NULL, "with -b: all records or none"},
 	{OPT_OPS, "ops", NULL, "with -b: records are SEQ put|del KEY VALUE"},
+	TOOL_TIMEOUT,
 	TOOL_END,
 };
 
