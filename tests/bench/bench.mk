@@ -41,7 +41,8 @@ endif
 
 bench-programs: $(BENCH_FLOORS) $(BENCH_OURS) $(BENCH_PEERS:%=bench-peer-%)
 
-$(BENCH_PEERS:%=bench-peer-%): bench-peer-%:
+# (what the makes below share is made before them)
+$(BENCH_PEERS:%=bench-peer-%): bench-peer-%: | $(BENCH)/obj/harness.o $(BUILD)/libsst.a
 	@if echo '#include <$(PEER_HEADER_$*)>' | $(CXX) -std=c++17 -E -x c++ - >/dev/null 2>&1; then \
 		$(MAKE) -s --no-print-directory $(BENCH_BIN)/lib_$* \
 			$(if $(filter $*,$(PEER_ONESHOT)),$(BENCH_BIN)/oneshot_$*); \
