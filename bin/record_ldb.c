@@ -4,11 +4,12 @@
  *
  *     0xKEY ==> 0xVALUE
  *
- * `ldb dump` ends with a line "Keys in range: N"; N is held against what was read.
+ * `ldb scan` of RocksDB 7 has a colon in place of the arrow, which is read too. `ldb dump` ends with a line "Keys in range: N"; N is held against what was read.
  */
 #include "record_form.h"
 
 #define ARROW " ==> "
+#define COLON " : " /* of ldb scan */
 #define TRAILER "Keys in range: "
 
 static int read_trailer(struct record_reader *r, struct sst_slice line)
@@ -27,10 +28,15 @@ static int read_trailer(struct record_reader *r, struct sst_slice line)
 
 static int read_pair(const struct record_reader *r, uint8_t *p, size_t n, struct record *record)
 {
-	const uint8_t *arrow = memmem(p, n, ARROW, strlen(ARROW));
-	if (!arrow)
+	const char *mark = ARROW;
+	const uint8_t *at = memmem(p, n, mark, strlen(mark));
+	if (!at) {
+		mark = COLON;
+		at = memmem(p, n, mark, strlen(mark));
+	}
+	if (!at)
 		return record_bad(r, "not 0xKEY ==> 0xVALUE", NULL);
-	size_t key = (size_t)(arrow - p), value = key + strlen(ARROW);
+	size_t key = (size_t)(at - p), value = key + strlen(mark);
 	if (!slice_has_prefix(slice_of(p, key), slice_str("0x")) ||
 		!slice_has_prefix(slice_of(p + value, n - value), slice_str("0x")))
 		return record_bad(r, "not in hex (ldb wants --hex)", NULL);
