@@ -35,3 +35,11 @@ testing() {
 	assert_success
 	assert_line --regexp '^[0-9]+ passed, 0 failed$'
 }
+
+@test "kills from outside: every call of the kernel" {
+	testing
+	[[ ${SAN-} != *thread* ]] || skip "ThreadSanitizer does not go with ptrace"
+	run python3 "$ROOT/tests/stress/syscalls.py" "$BIN" --seed "$SEED" --root /dev/shm
+	assert_success
+	assert_line --regexp '^[0-9]+ kills, 0 failed$'
+}

@@ -17,13 +17,10 @@ Recovery is itself recorded and cut, and what that leaves is recovered and cut o
 recordings take, ends earlier, with each workload having had its share. The same seed gives the same operations and the same choice of states, but not the same interleaving of processes.
 """
 import argparse
-import contextlib
-import ctypes
 import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -31,7 +28,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import stores
 import trace as disk_trace
+from stores import Failed, remove_segments, run, scan
 
 p = argparse.ArgumentParser()
 p.add_argument('bindir')
@@ -43,41 +42,8 @@ p.add_argument('--keep', help='where states that fail are left')
 p.add_argument('--jobs', type=int, default=2)
 p.add_argument('--list', action='store_true')
 opt = p.parse_args()
-TIMEOUT = 20
+stores.use(opt.bindir)
 PROBE = ('probe', 'p')
-
-
-class Failed(Exception):
-    pass
-
-
-def run(prog, *args, store, stdin=b'', ok=(0,), **env):
-    env = {'PATH': os.environ['PATH'], 'LSM_DB': store, **{k: v for k, v in env.items() if v}}
-    try:
-        r = subprocess.run([os.path.join(opt.bindir, prog), *args], input=stdin, capture_output=True, env=env, timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        raise Failed('%s %s hangs' % (prog, ' '.join(args)[:80]))
-    if ok is not None and r.returncode not in ok:
-        raise Failed('%s %s: exit %d: %s' % (prog, ' '.join(args)[:80], r.returncode, r.stderr.decode()[:300]))
-    return r
-
-
-def scan(store, ok=(0,)):
-    out = run('lsm-scan', '-x', store=store, ok=ok).stdout.decode()
-    return dict(l.split('\t') for l in out.splitlines())
-
-
-def remove_segments(store):
-    try:
-        with open(store + '/LOCK', 'rb') as f:
-            token = f.read(32)[16:].hex()
-    except OSError:
-        return
-    for d in ('/dev/shm', store):
-        for n in os.listdir(d):
-            if token and token in n:
-                with contextlib.suppress(FileNotFoundError):  # a flush that was handed on sweeps, too
-                    os.unlink(os.path.join(d, n))
 
 
 # ---- what was done, in streams: each in order, with keys of its own
@@ -99,9 +65,9 @@ class Stream:
         for n, changes in enumerate(self.operations, 1):
             for key, value in changes:
                 if value is None:
-                    now.pop(key.encode().hex(), None)
+                    now.pop(key, None)
                 else:
-                    now[key.encode().hex()] = value.encode().hex()
+                    now[key] = value
             out.setdefault(frozenset(now.items()), []).append(n)
         return out
 
@@ -139,7 +105,7 @@ class History:
         """The prefix of each stream that got shows; Failed when it is none that may be."""
         rest, lengths = dict(got), {}
         for name, histories in self.of.items():
-            mine = frozenset((k, v) for k, v in rest.items() if bytes.fromhex(k).startswith(name.encode() + b'-'))
+            mine = frozenset((k, v) for k, v in rest.items() if k.startswith(name + '-'))
             for k, _ in mine:
                 del rest[k]
             low, high = bounds.acked.get(name, 0), bounds.issued.get(name, 0)
@@ -150,7 +116,7 @@ class History:
                     'as after %s operations' % near if near else 'as after no prefix', low, high))
             lengths[name] = fitting[0]
         if rest:
-            raise Failed('nobody put %r' % sorted(bytes.fromhex(k) for k in rest)[:5])
+            raise Failed('nobody put %r' % sorted(rest)[:5])
         return lengths
 
 
@@ -341,7 +307,7 @@ def failed_manifest(w):
         w.command('lsm-flush', ok=(3,), LSM_FAIL='fdatasync@MANIFEST:1')
         w.command('lsm-flush', ok=(0, 3), LSM_FAIL=then)
         w.put('a', 'k%d' % i, w.value(80))
-        finish_children()
+        stores.finish_children()
         w.delete('a', 'k1')
     w.command('lsm-flush', ok=(3,), LSM_FAIL='write@MANIFEST:1:torn')
     w.put('a', 'k3', w.value(70))
@@ -384,18 +350,13 @@ def recovery(w):
     """What comes after a power cut: seen, so it stays; a put; a flush."""
     history = History(w.streams.values())
     try:
-        lengths = history.match(scan_recorded(w), w.bounds)
+        lengths = history.match(stores.of_scan(w.command('lsm-scan', '-x', ok=(0, 3)).stdout), w.bounds)
     except Failed as e:
         raise Failed('in the first scan: %s' % e)
     disk_trace.mark(w.trace, json.dumps({'acked': lengths, 'issued': lengths}))
     w.put('r%d' % w.depth, 'recovered', w.value(600))
     w.command('lsm-flush')
     w.put('r%d' % w.depth, 'recovered', w.value(20))
-
-
-def scan_recorded(w):
-    r = w.command('lsm-scan', '-x', ok=(0, 3))
-    return dict(l.split('\t') for l in r.stdout.decode().splitlines())
 
 
 # ---- states
@@ -439,15 +400,15 @@ def check(state, history, where, judge):
     if judge % 3 == 0:  # the first to come may as well be a writer
         run('lsm-put', *PROBE, store=store)
         seen = scan(store)
-        if seen.pop(PROBE[0].encode().hex(), None) != PROBE[1].encode().hex():
+        if seen.pop(PROBE[0], None) != PROBE[1]:
             raise Failed('the put that came first is not there')
     else:
         seen = scan(store, ok=(0, 3) if nothing else (0,))
         run('lsm-put', *PROBE, store=store)
     history.match(seen, state.bounds)
-    seen[PROBE[0].encode().hex()] = PROBE[1].encode().hex()
+    seen[PROBE[0]] = PROBE[1]
     for key in list(seen)[:1]:
-        if run('lsm-get', '-x', key, store=store).stdout.decode().strip() != seen[key]:
+        if run('lsm-get', key, store=store).stdout.decode() != seen[key]:
             raise Failed('lsm-get and lsm-scan disagree')
     if judge % 3 == 1:
         remove_segments(store)
@@ -459,15 +420,9 @@ def check(state, history, where, judge):
     remove_segments(store)
     if scan(store) != seen:
         raise Failed('what was seen has changed when the memory went after a flush')
-    names = os.listdir(store)
-    if sum(x.endswith('.log') for x in names) != 1 or sum(x.startswith('MANIFEST') for x in names) != 1 or any(
-            x.endswith('.dbtmp') for x in names):
-        raise Failed('left behind: %s' % ' '.join(sorted(names)))
-    if judge % 20 == 0 and shutil.which('ldb'):
-        out = subprocess.run(['ldb', '--db=' + store, '--hex', 'scan'], capture_output=True).stdout.decode()
-        theirs = {l.split(' : ')[0][2:].lower(): l.split(' : ')[1][2:].lower() for l in out.splitlines() if ' : ' in l}
-        if theirs != seen:
-            raise Failed('RocksDB sees %d records, not %d' % (len(theirs), len(seen)))
+    stores.check_nothing_left(store)
+    if judge % 20 == 0:
+        stores.check_rocks(store, seen)
     remove_segments(store)
 
 
@@ -496,20 +451,11 @@ def check_all(name, states, history, scratch, deadline):
     return len(done), len(failures)
 
 
-def finish_children():
-    """Flushes that were handed on (we are the subreaper)."""
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return
-
-
 def record(w, body):
     os.makedirs(w.root, exist_ok=True)
     w.begin()
     body(w)
-    finish_children()
+    stores.finish_children()
     remove_segments(w.store)
 
 
@@ -559,7 +505,7 @@ def main():
         for body in WORKLOADS:
             print('%-20s %s' % (body.__name__, body.__doc__))
         return 0
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    stores.adopt_orphans()
     root = tempfile.mkdtemp(prefix='crash-states-')
     scratch = tempfile.mkdtemp(prefix='crash-states-', dir='/dev/shm' if os.path.isdir('/dev/shm') else None)
     checked = failures = 0

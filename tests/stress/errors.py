@@ -16,18 +16,19 @@ output. After each:
 --every N tries one in N of the faults, chosen by the seed; --seconds ends earlier, with each scenario having had its share.
 """
 import argparse
-import contextlib
-import ctypes
 import itertools
 import os
 import random
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import stores
+from stores import Failed, Scenario, run, start, text_of
 
 p = argparse.ArgumentParser()
 p.add_argument('bindir')
@@ -39,65 +40,7 @@ p.add_argument('--root', help='a directory for the stores')
 p.add_argument('--jobs', type=int, default=2)
 p.add_argument('--list', action='store_true')
 opt = p.parse_args()
-TIMEOUT = 30
-
-
-class Failed(Exception):
-    pass
-
-
-def start(prog, *args, store, stdin=b'', setup=None, **env):
-    env = {'PATH': os.environ['PATH'], 'LSM_DB': store, **env}
-    try:
-        return subprocess.run([os.path.join(opt.bindir, prog), *args], input=stdin, capture_output=True, env=env,
-            timeout=TIMEOUT, preexec_fn=setup)
-    except subprocess.TimeoutExpired:
-        raise Failed('%s %s hangs' % (prog, ' '.join(args)[:60]))
-
-
-def run(prog, *args, store, ok=(0,), **more):
-    r = start(prog, *args, store=store, **more)
-    if r.returncode not in ok:
-        raise Failed('%s %s: exit %d: %s' % (prog, ' '.join(args)[:60], r.returncode, r.stderr.decode()[:300]))
-    return r
-
-
-def text_of(pairs):
-    return ''.join('%s\t%s\n' % kv for kv in pairs.items()).encode()
-
-
-def parse(out):
-    return dict(l.split('\t') for l in out.decode().splitlines())
-
-
-def scan(store, ok=(0,)):
-    return parse(run('lsm-scan', store=store, ok=ok).stdout)
-
-
-def remove_segments(store):
-    try:
-        with open(store + '/LOCK', 'rb') as f:
-            token = f.read(32)[16:].hex()
-    except OSError:
-        return
-    for d in ('/dev/shm', store):
-        for n in os.listdir(d):
-            if token and token in n:
-                with contextlib.suppress(FileNotFoundError):  # a flush that was handed on sweeps, too
-                    os.unlink(os.path.join(d, n))
-
-
-def finish_children():
-    """Flushes that were handed on (we are the subreaper)."""
-    end = time.monotonic() + TIMEOUT
-    while time.monotonic() < end:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                time.sleep(0.002)
-        except ChildProcessError:
-            return
-    raise Failed('a flush that was handed on hangs')
-
+stores.use(opt.bindir, timeout=30)
 
 # ---- scenarios: what is there before, the command, what it changes or prints
 
@@ -107,33 +50,6 @@ FLUSHED = {'f%03d' % i: 'table%d' % i * 9 for i in range(40)}
 BATCH = {'b%04d' % rng.randrange(10000): 'x' * rng.randrange(60) for _ in range(50)}
 BIG = {'c%06d' % rng.randrange(1000000): 'y' * 400 for _ in range(400)}
 SMALL = 'write_buffer_size = 64K\n'
-
-
-class Scenario:
-    def __init__(self, name, prog, args=(), stdin=b'', put=None, delete=(), out=None, conf='', before='warm', atomic=True):
-        self.name, self.prog, self.args, self.stdin, self.out = name, prog, list(args), stdin, out
-        self.put, self.delete, self.conf, self.before, self.atomic = put or {}, delete, conf, before, atomic
-
-    def base(self):
-        return {} if self.before == 'none' else {**BASE, **FLUSHED}
-
-    def after(self):
-        d = {**self.base(), **self.put}
-        for k in self.delete:
-            d.pop(k, None)
-        return d
-
-    def make(self, store, template):
-        if self.before == 'none':
-            return
-        shutil.copytree(template, store)
-        if self.conf:
-            with open(store + '/lsm.conf', 'w') as f:
-                f.write(self.conf)
-        if self.before in ('warm', 'frozen'):
-            run('lsm-get', 'k001', store=store)
-        if self.before == 'frozen':
-            run('lsm-flush', store=store, ok=(-9,), LSM_KILL='flush-table-created:1')
 
 
 ALL = {**BASE, **FLUSHED}
@@ -155,6 +71,12 @@ SCENARIOS = [
     Scenario('create', 'lsm-put', ['new', 'value'], put={'new': 'value'}, before='none'),
 ]
 OF = {s.name: s for s in SCENARIOS}
+for scenario in SCENARIOS:
+    scenario.base = {} if scenario.before == 'none' else {**BASE, **FLUSHED}
+
+
+def freeze(store):
+    run('lsm-flush', store=store, ok=(-9,), LSM_KILL='flush-table-created:1')
 
 
 # ---- after a fault
@@ -174,51 +96,6 @@ def check_answer(s, r):
             raise Failed('wrong output')
 
 
-def check_contents(s, got, done):
-    base, after = s.base(), s.after()
-    if got == after or (got == base and not done):
-        return
-    if done or s.atomic:
-        wrong = [k for k in set(got) | set(after) if got.get(k) != after.get(k)]
-        raise Failed('%s, but %d of %d records differ, %s = %.40r' % ('exit 0' if done else 'refused', len(wrong), len(after),
-            wrong[0], got.get(wrong[0])))
-    for k in set(got) | set(base) | set(after):
-        if got.get(k) not in (base.get(k), after.get(k)):
-            raise Failed('key %s is %.40r' % (k, got.get(k)))
-
-
-def check_store(s, store, done, number):
-    nothing = s.before == 'none' and not done
-    seen = scan(store, ok=(0, 3) if nothing else (0,))
-    check_contents(s, seen, done)
-    run('lsm-put', 'probe', 'p', store=store)
-    seen['probe'] = 'p'
-    if scan(store) != seen:
-        raise Failed('what was seen has changed after the next put')
-    finish_children()
-    remove_segments(store)
-    if scan(store) != seen:
-        raise Failed('what was seen has changed when the memory went')
-    run('lsm-flush', store=store)
-    finish_children()
-    if scan(store) != seen:
-        raise Failed('what was seen has changed after a flush')
-    names = os.listdir(store)
-    if sum(x.endswith('.log') for x in names) != 1 or sum(x.startswith('MANIFEST') for x in names) != 1 or any(
-            x.endswith('.dbtmp') for x in names):
-        raise Failed('left behind: %s' % ' '.join(sorted(names)))
-    if number % 25 == 0 and shutil.which('ldb'):
-        out = subprocess.run(['ldb', '--db=' + store, 'scan'], capture_output=True).stdout.decode()
-        theirs = dict(l.split(' : ', 1) for l in out.splitlines() if ' : ' in l)
-        if theirs != seen:
-            raise Failed('RocksDB sees %d records, not %d' % (len(theirs), len(seen)))
-
-
-def remove(store):
-    remove_segments(store)
-    shutil.rmtree(store, ignore_errors=True)
-
-
 def one(job):
     """(met: None when there was no time for it, what went wrong or None)"""
     name, fault, number, root, must, deadline = job
@@ -227,20 +104,20 @@ def one(job):
     s, store = OF[name], os.path.join(root, '%s-%d' % (name, number))
     log = store + '.log'
     try:
-        s.make(store, root + '/template')
+        s.make(store, root + '/template', freeze)
         r = start(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL=fault, LSM_FAIL_LOG=log)
-        finish_children()
+        stores.finish_children()
         hit = os.path.exists(log)
         check_answer(s, r)
         if must and r.returncode:
             raise Failed('refused: %s' % r.stderr.decode()[:200])
-        check_store(s, store, r.returncode == 0, number)
+        stores.check_store(s, store, r.returncode == 0, rocks=number % 25 == 0)
         return hit, None
     except Failed as e:
         met = open(log).read().split('\n')[:1] if os.path.exists(log) else []
         return True, 'FAILED %s, LSM_FAIL=%s (%s): %s' % (name, fault, '; '.join(met)[:120], e)
     finally:
-        remove(store)
+        stores.remove(store)
         if os.path.exists(log):
             os.unlink(log)
 
@@ -272,13 +149,13 @@ def calls(s, root):
     store = os.path.join(root, 'calls')
     log = store + '.log'
     try:
-        s.make(store, root + '/template')
+        s.make(store, root + '/template', freeze)
         run(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL='list:1', LSM_FAIL_LOG=log)
-        finish_children()
+        stores.finish_children()
         with open(log) as f:
             return f.read().split()
     finally:
-        remove(store)
+        stores.remove(store)
         if os.path.exists(log):
             os.unlink(log)
 
@@ -365,9 +242,9 @@ def one_special(job):
     what = more.get('LSM_FAIL') or more['why']
     more = {k: v for k, v in more.items() if k != 'why'}
     try:
-        s.make(store, root + '/template')
+        s.make(store, root + '/template', freeze)
         r = start(s.prog, *s.args, store=store, stdin=s.stdin, **more)
-        finish_children()
+        stores.finish_children()
         if answer:
             check_answer(s, r)
         elif r.returncode < 0:
@@ -376,12 +253,12 @@ def one_special(job):
             raise Failed('refused: %s' % r.stderr.decode()[:200])
         # with its input closed a batch has nothing to do, and without an output nothing to say
         done = r.returncode == 0 and not (not answer and s.stdin)
-        check_store(s, store, done, number)
+        stores.check_store(s, store, done, rocks=number % 25 == 0)
         return None
     except Failed as e:
         return 'FAILED %s, %s: %s' % (name, what, e)
     finally:
-        remove(store)
+        stores.remove(store)
 
 
 def outputs(root):
@@ -391,20 +268,16 @@ def outputs(root):
         s, store = OF[name], os.path.join(root, 'out')
         for how, setup in (('full', output_to('/dev/full')), ('closed', closed([1]))):
             try:
-                s.make(store, root + '/template')
+                s.make(store, root + '/template', freeze)
                 r = start(s.prog, *s.args, store=store, setup=setup)
                 if r.returncode < 2:
                     raise Failed('exit %d' % r.returncode)
-                check_store(s, store, False, 1)
+                stores.check_store(s, store, False)
             except Failed as e:
                 bad.append('FAILED %s, standard output %s: %s' % (name, how, e))
             finally:
-                remove(store)
+                stores.remove(store)
     return bad
-
-
-def worker():
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def main():
@@ -426,9 +299,9 @@ def main():
         run('lsm-put', '--batch', store=template, stdin=text_of(FLUSHED))
         run('lsm-flush', store=template)
         run('lsm-put', '--batch', store=template, stdin=text_of(BASE))
-        remove_segments(template)
+        stores.remove_segments(template)
         # Forked workers wait for orphans of their own; we only wait for them.
-        with ProcessPoolExecutor(opt.jobs, initializer=worker) as pool:
+        with ProcessPoolExecutor(opt.jobs, initializer=stores.adopt_orphans) as pool:
             chosen = [s for s in SCENARIOS if opt.only in (None, s.name)]
             chance.shuffle(chosen)
             for i, s in enumerate(chosen):

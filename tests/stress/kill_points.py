@@ -13,7 +13,17 @@ until it survives, and looks after each kill what the next commands find:
 once with the shared memory kept, once with it removed, so that all is rebuilt from the logs. A second kill in what the
 first one left to be repaired is tried as well (scenario names ending in +repair).
 """
-import argparse, os, random, shutil, subprocess, sys, tempfile, time
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import stores
+from stores import Failed, Scenario, run, start, text_of
 
 p = argparse.ArgumentParser()
 p.add_argument('bindir')
@@ -21,195 +31,105 @@ p.add_argument('--only')
 p.add_argument('--stride', type=int, default=1, help='try every Nth point only (the first 40 always)')
 p.add_argument('--seed', type=int, default=1)
 opt = p.parse_args()
+stores.use(opt.bindir)
 rng = random.Random(opt.seed)
-TIMEOUT = 20
+SLOW = 5  # seconds for all that comes behind a kill
 
-class Failed(Exception):
-    pass
-
-def run(prog, *args, store, kill=None, stdin=b'', ok=(0,)):
-    env = {'PATH': os.environ['PATH'], 'LSM_DB': store}
-    if kill:
-        env['LSM_KILL'] = kill
-    try:
-        r = subprocess.run([os.path.join(opt.bindir, prog), *args], input=stdin, capture_output=True, env=env, timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        raise Failed('%s %s hangs' % (prog, ' '.join(args)[:80]))
-    if kill is None and r.returncode not in ok:
-        raise Failed('%s %s: exit %d: %s' % (prog, ' '.join(args)[:80], r.returncode, r.stderr.decode()[:300]))
-    return r
-
-def scan(store):
-    out = run('lsm-scan', '-x', store=store).stdout.decode()
-    return dict(l.split('\t') for l in out.splitlines())
-
-def token(store):
-    with open(store + '/LOCK', 'rb') as f:
-        return f.read(32)[16:].hex()
-
-def remove_segments(store):
-    try:
-        t = token(store)
-    except OSError:
-        return
-    for d in ('/dev/shm', store):
-        for n in os.listdir(d):
-            if t and t in n:
-                try:
-                    os.unlink(os.path.join(d, n))
-                except FileNotFoundError:
-                    pass  # a flush that was handed on has just swept it
-
-def hexed(d):
-    return {k.encode().hex(): v.encode().hex() for k, v in d.items()}
-
-def records(d):
-    return ''.join('%s\t%s\n' % kv for kv in d.items()).encode()
-
-# A scenario: what is there before, the command that is killed, and what it changes.
 BASE = {'k%03d' % i: 'base%d' % i for i in range(30)}
 BATCH = {'b%04d' % rng.randrange(10000): 'x' * rng.randrange(60) for i in range(150)}
 BIG = {'c%06d' % rng.randrange(1000000): 'y' * 300 for i in range(260)}
-
-class Scenario:
-    def __init__(self, name, prog, args=(), stdin=b'', put=None, delete=(), conf='', before=None, atomic=True, repair=None):
-        self.name, self.prog, self.args, self.stdin = name, prog, list(args), stdin
-        self.put, self.delete, self.conf, self.before, self.atomic = put or {}, delete, conf, before, atomic
-        self.repair = repair  # kill this command at its n-th point first, then the scenario's own command
-
-def frozen(store):
-    """A store with a frozen memtable that nobody has flushed: rotate is passed, the flush killed at its start."""
-    run('lsm-flush', store=store, kill='flush-table-created:1')
-
-def flushed(store):
-    run('lsm-flush', store=store)
-
-def unsaved(store):
-    remove_segments(store)
-
 SMALL = 'write_buffer_size = 64K\n'
+NEW = {'put': {'new': 'value'}}
+SECOND = ['lsm-put', ['second', 'value']]
 SCENARIOS = [
-    Scenario('put', 'lsm-put', ['new', 'value'], put={'new': 'value'}),
+    Scenario('put', 'lsm-put', ['new', 'value'], **NEW),
     Scenario('put-overwrite', 'lsm-put', ['k003', 'other'], put={'k003': 'other'}),
-    Scenario('put-to-flushed', 'lsm-put', ['k003', 'other'], put={'k003': 'other'}, before=flushed),
-    Scenario('delete', 'lsm-del', ['k004', 'k005'], delete=('k004', 'k005'), atomic=False),
-    Scenario('batch', 'lsm-put', ['--batch', '--atomic'], records(BATCH), put=BATCH),
-    Scenario('rotate', 'lsm-put', ['--batch'], records(BIG), put=BIG, conf=SMALL, atomic=False),
+    Scenario('put-to-flushed', 'lsm-put', ['k003', 'other'], put={'k003': 'other'}, before='flushed'),
+    Scenario('delete', 'lsm-del', ['k004', 'k005'], delete=('k004', 'k005')),
+    Scenario('batch', 'lsm-put', ['--batch', '--atomic'], text_of(BATCH), put=BATCH),
+    Scenario('rotate', 'lsm-put', ['--batch'], text_of(BIG), put=BIG, conf=SMALL, atomic=False),
     Scenario('flush', 'lsm-flush'),
-    Scenario('flush-frozen', 'lsm-flush', before=frozen),
-    Scenario('flush-again', 'lsm-flush', before=flushed),
-    Scenario('rebuild-by-put', 'lsm-put', ['new', 'value'], put={'new': 'value'}, before=unsaved),
-    Scenario('rebuild-by-get', 'lsm-get', ['k001'], before=unsaved),
-    Scenario('rebuild-frozen', 'lsm-flush', before=lambda s: (frozen(s), unsaved(s))),
-    Scenario('create', 'lsm-put', ['first', 'value'], put={'first': 'value'}),
-    Scenario('put+repair', 'lsm-put', ['second', 'value'], put={'new': 'value', 'second': 'value'}, repair=('put-appended:1', ['new', 'value']), atomic=False),
-    Scenario('batch+repair', 'lsm-put', ['second', 'value'], put=dict(BATCH, second='value'), repair=('tree-counted:70', ['--batch', '--atomic']), stdin=records(BATCH), atomic=False),
-    Scenario('torn+repair', 'lsm-put', ['second', 'value'], put={'new': 'value', 'second': 'value'}, repair=('file-write-half:1', ['new', 'value']), atomic=False),
+    Scenario('flush-frozen', 'lsm-flush', before='frozen'),
+    Scenario('flush-again', 'lsm-flush', before='flushed'),
+    Scenario('rebuild-by-put', 'lsm-put', ['new', 'value'], before='cold', **NEW),
+    Scenario('rebuild-by-get', 'lsm-get', ['k001'], before='cold'),
+    Scenario('rebuild-frozen', 'lsm-flush', before='frozen-cold'),
+    Scenario('create', 'lsm-put', ['first', 'value'], put={'first': 'value'}, before='none'),
+    Scenario('put+repair', *SECOND, put={'new': 'value', 'second': 'value'}, atomic=False),
+    Scenario('batch+repair', *SECOND, text_of(BATCH), put=dict(BATCH, second='value'), atomic=False),
+    Scenario('torn+repair', *SECOND, put={'new': 'value', 'second': 'value'}, atomic=False),
 ]
+# What leaves something to repair: (where it is killed, arguments of lsm-put).
+REPAIRS = {
+    'put+repair': ('put-appended:1', ['new', 'value']),
+    'batch+repair': ('tree-counted:70', ['--batch', '--atomic']),
+    'torn+repair': ('file-write-half:1', ['new', 'value']),
+}
+for scenario in SCENARIOS:
+    scenario.base = {} if scenario.before == 'none' else BASE
 
-def check(s, store, base, when):
-    """What a scan shows must be base, or base with the scenario's changes (in part, if it is not atomic)."""
-    got = scan(store)
-    after = dict(base)
-    after.update(hexed(s.put))
-    for k in s.delete:
-        after.pop(k.encode().hex(), None)
-    if got == base or got == after:
-        return got
-    changed = {k for k in set(base) | set(after) if base.get(k) != after.get(k)}
-    for k in set(got) | set(base):
-        if got.get(k) == base.get(k) or (k in changed and got.get(k) == after.get(k) and not s.atomic):
-            continue
-        raise Failed('%s: key %s is %r, was %r, should become %r' % (when, bytes.fromhex(k), got.get(k), base.get(k), after.get(k)))
-    return got
+
+def freeze(store):
+    run('lsm-flush', store=store, ok=(-9,), LSM_KILL='flush-table-created:1')
+
 
 def one(s, n, keep, root):
-    """Returns False when the command was not killed: all points are done."""
-    # A name of its own each time: a flush that the last one handed on may still be at work in the old one.
+    """Was it killed? If not, all points are done."""
     store = os.path.join(root, '%s-%d-%d' % (s.name, n, keep))
-    base = {}
-    if s.name != 'create':
-        os.mkdir(store)
-        if s.conf:
-            with open(store + '/lsm.conf', 'w') as f:
-                f.write(s.conf)
-        run('lsm-put', '--batch', store=store, stdin=records(BASE))
-        base = hexed(BASE)
-        if s.before:
-            s.before(store)
-    if s.repair:
-        run('lsm-put', *s.repair[1], store=store, kill=s.repair[0], stdin=s.stdin)
-    r = run(s.prog, *s.args, store=store, kill='*:%d' % n, stdin=s.stdin)
-    killed = r.returncode == -9
-    if not killed and r.returncode != 0:
+    s.make(store, root + '/template', freeze)
+    repair = REPAIRS.get(s.name)
+    if repair:
+        run('lsm-put', *repair[1], store=store, stdin=s.stdin, ok=(-9,), LSM_KILL=repair[0])
+    r = start(s.prog, *s.args, store=store, stdin=s.stdin, LSM_KILL='*:%d' % n)
+    if r.returncode not in (0, -9):
         raise Failed('exit %d: %s' % (r.returncode, r.stderr.decode()[:300]))
-    if not keep:
-        remove_segments(store)
-    if s.name == 'create' and killed:
-        run('lsm-get', 'first', store=store, ok=(0, 1, 3))
-        run('lsm-put', 'probe', 'p', store=store)
-        base = {}
-        seen = scan(store)
-        seen.pop(b'probe'.hex())
-        if seen not in ({}, hexed(s.put)):
-            raise Failed('a new store holds %r' % seen)
-        remove_segments(store)
-        return True
+    done = r.returncode == 0
     begin = time.monotonic()
-    seen = check(s, store, base, 'after the kill')
-    if not killed and s.put and any(seen.get(k) != v for k, v in hexed(s.put).items() if s.repair is None or k == b'second'.hex()):
-        raise Failed('acknowledged and not there')
-    run('lsm-put', 'probe', 'p', store=store)
-    took = time.monotonic() - begin
-    if took > 5:
-        raise Failed('the next commands took %.1f s' % took)
-    probe = {b'probe'.hex(): b'p'.hex()}
-    # What nobody acknowledged may appear only now (the next writer repairs), but what was seen stays.
-    base = dict(base, **probe)
-    again = check(s, store, base, 'after the next put')
-    if any(again.get(k) != v for k, v in seen.items() if base.get(k) != v) or any(k in again for k in base if k not in seen and k not in probe):
-        raise Failed('what was seen has changed after the next put')
-    if not keep:
-        remove_segments(store)
-        if scan(store) != again:
-            raise Failed('what was seen has changed after another rebuild')
-    run('lsm-flush', store=store)
-    if scan(store) != again:
-        raise Failed('what was seen has changed after a flush')
-    names = os.listdir(store)
-    if sum(x.endswith('.log') for x in names) != 1 or sum(x.startswith('MANIFEST') for x in names) != 1:
-        raise Failed('left behind: %s' % ' '.join(sorted(names)))
-    if n % 25 == 0 and shutil.which('ldb'):
-        out = subprocess.run(['ldb', '--db=' + store, '--hex', 'scan'], capture_output=True).stdout.decode()
-        theirs = {l.split(' : ')[0][2:].lower(): l.split(' : ')[1][2:].lower() for l in out.splitlines() if ' : ' in l}
-        if theirs != again:
-            raise Failed('RocksDB sees %d records, not %d' % (len(theirs), len(again)))
-    remove_segments(store)
-    shutil.rmtree(store, ignore_errors=True)
-    return killed
+    if not os.path.isdir(store):  # killed before it made one
+        os.mkdir(store)
+    stores.finish_children()
+    stores.check_store(s, store, done and not repair, keep, late=True, rocks=n % 25 == 0)
+    if done and repair:
+        run('lsm-get', '-q', 'second', store=store)
+    if time.monotonic() - begin > SLOW:
+        raise Failed('what came behind it took %.1f s' % (time.monotonic() - begin))
+    stores.remove(store)
+    return not done
+
+
+def explore(s, root):
+    """Number of failures."""
+    n = points = failed = 0
+    while True:
+        n += 1 if n < 40 else opt.stride
+        try:
+            killed = [one(s, n, keep, root) for keep in (True, False)]
+        except Failed as e:
+            print('FAILED %s at point %d: %s' % (s.name, n, e))
+            failed += 1
+            killed = [n < 3000]
+        if not any(killed):
+            break
+        points += 1
+    print('%-18s %d points' % (s.name, points), flush=True)
+    return failed
+
 
 def main():
-    passed = failed = 0
+    failed = passed = 0
     root = tempfile.mkdtemp(prefix='kill-points-')
-    for s in SCENARIOS:
-        if opt.only and s.name != opt.only:
-            continue
-        n = points = 0
-        while True:
-            n += 1 if n < 40 else opt.stride
-            try:
-                results = [one(s, n, keep, root) for keep in (True, False)]
-            except Failed as e:
-                print('FAILED %s at point %d: %s' % (s.name, n, e))
-                failed += 1
-                results = [n < 3000]
-            points += 1
-            if not any(results):
-                break
-        passed += 1
-        print('%-18s %d points' % (s.name, points - 1), flush=True)
-    shutil.rmtree(root, ignore_errors=True)
-    print('%d passed, %d failed' % (passed if not failed else passed - 1, failed))
-    sys.exit(1 if failed else 0)
+    stores.adopt_orphans()
+    try:
+        run('lsm-put', '--batch', store=root + '/template', stdin=text_of(BASE))
+        stores.remove_segments(root + '/template')
+        for s in SCENARIOS:
+            if opt.only in (None, s.name):
+                bad = explore(s, root)
+                failed, passed = failed + bad, passed + (not bad)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+    print('%d passed, %d failed' % (passed, failed))
+    return 1 if failed or not passed else 0
 
-main()
+
+sys.exit(main())

@@ -13,4 +13,8 @@ testing:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/testing CFLAGS='$(CFLAGS) -DLSM_TESTING' \
 		LDFLAGS='$(LDFLAGS) $(TESTING_WRAP:%=-Wl,--wrap=%)' $(TESTING_PROGRAMS:%=$(BUILD)/testing/%)
 
-CHECK_DEPS += testing
+# Kills from outside: at every call of the kernel.
+$(BUILD)/kill_calls: $(BUILD)/obj/tests/stress/kill_calls.o
+	$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+CHECK_DEPS += testing $(BUILD)/kill_calls
