@@ -4,7 +4,8 @@
  *
  *     0xKEY ==> 0xVALUE
  *
- * `ldb scan` of RocksDB 7 has a colon in place of the arrow, which is read too. `ldb dump` ends with a line "Keys in range: N"; N is held against what was read.
+ * `ldb scan` of RocksDB 7 has a colon in place of the arrow, which is read too. `ldb dump` ends with a line
+ * "Keys in range: N"; N is held against what was read.
  */
 #include "record_form.h"
 

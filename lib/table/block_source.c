@@ -83,7 +83,7 @@ static int read_raw(struct block_source *s, struct block_handle h, unsigned flag
 bool block_verify(const struct block_source *s, uint64_t offset, struct sst_slice contents)
 {
 	const uint8_t *trailer = contents.data + contents.size;
-	return s->unchecked || s->checksum == CHECKSUM_NONE ||
+	return s->unchecked ||
 	       block_checksum(s->checksum, contents, trailer[0]) + checksum_context(s->base, offset) ==
 		       load32(trailer + 1);
 }

@@ -45,7 +45,7 @@ static int verify(const struct probe *p)
 			checksum_stream_add(&sum, buf_slice(p->piece));
 	}
 	uint32_t found = checksum_stream_end(&sum, trailer[0]) + checksum_context(p->blocks->base, p->h.offset);
-	if (!rc && found != load32(trailer + 1) && p->blocks->checksum != CHECKSUM_NONE && !p->blocks->unchecked)
+	if (!rc && found != load32(trailer + 1) && !p->blocks->unchecked)
 		rc = block_fail(p->blocks, p->h.offset, fail(SST_ECORRUPT, "checksum mismatch"));
 	return rc;
 }
