@@ -119,6 +119,17 @@ static inline unsigned leaf_count(const struct leaf *l)
 	return n <= TREE_LEAF_MAX ? n : TREE_LEAF_MAX;
 }
 
+/* The leaf at the end of a path of `depth` inner nodes; NULL: damage. Only the root of an empty tree has no entry: any
+ * other is memory that was zeroed, and to take it for a leaf would hide what was there. */
+static const struct leaf *leaf_below(const struct tree *t, uint32_t ref, unsigned depth)
+{
+	const struct leaf *l = leaf_at(t, ref);
+	if (!l || l->level)
+		return NULL;
+	bool empty = !depth && !atomic_load_explicit(&t->header->entries, memory_order_acquire);
+	return empty || leaf_count(l) ? l : NULL;
+}
+
 /* ---------------------------------------------------------------- keys */
 
 static inline uint32_t digest_of(struct sst_slice key, size_t prefix)
@@ -333,8 +344,7 @@ static int descend(const struct tree *t, struct sst_slice key, uint64_t tag, str
 		prefetch_node(t, node, level - 1);
 	}
 	path->leaf = node;
-	const struct leaf *l = leaf_at(t, node);
-	return l && l->level == 0 ? 0 : damaged();
+	return leaf_below(t, node, path->depth) ? 0 : damaged();
 }
 
 /* ---------------------------------------------------------------- leaf */
@@ -371,7 +381,7 @@ static int leaf_order(const struct tree *t, const struct leaf *l, unsigned n, ui
 }
 
 /* Bit i of the result: entry i of the first n has the fingerprint. */
-static inline uint64_t leaf_matches(const struct leaf *l, unsigned n, uint8_t fingerprint)
+static inline uint64_t fingerprint_matches(const struct leaf *l, unsigned n, uint8_t fingerprint)
 {
 	uint64_t bits = 0;
 #if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
@@ -389,6 +399,17 @@ static inline uint64_t leaf_matches(const struct leaf *l, unsigned n, uint8_t fi
 		bits |= (uint64_t)(l->fingerprint[i] == fingerprint) << i;
 #endif
 	return n < 64 ? bits & ((UINT64_C(1) << n) - 1) : bits;
+}
+
+/* Bit i of the result: entry i of the first n may have the key. A record is far away: the digest, which is here, saves
+ * the way to nearly all that have the fingerprint by chance. */
+static inline uint64_t leaf_matches(const struct leaf *l, unsigned n, struct sst_slice key)
+{
+	uint64_t bits = 0;
+	uint32_t digest = digest_of(key, l->prefix_size);
+	for (uint64_t m = fingerprint_matches(l, n, fingerprint_of(key)); m; m &= m - 1)
+		bits |= l->digest[__builtin_ctzll(m)] == digest ? m & -m : 0;
+	return bits;
 }
 
 /* Fills slot n, which no reader looks at yet. */
@@ -418,69 +439,114 @@ struct split {
 	uint32_t separator;   /* the smallest record of right */
 };
 
-static struct leaf *leaf_of_records(struct tree *t, const uint32_t *records, unsigned n, uint32_t low, uint32_t high)
+/* An entry of a leaf, or a separator, on its way into a new node. The digest stands behind `prefix` bytes; as long as the
+ * new node has the same prefix, which is nearly always, no record is touched: they lie cold in memory. */
+struct moved {
+	uint32_t record, digest;
+	uint8_t fingerprint; /* of a leaf's entry */
+};
+
+/* The digest of m behind a prefix of another size. */
+static int redigest(const struct tree *t, struct moved *m, size_t prefix)
+{
+	const struct tree_record *r = record_at(t, m->record);
+	if (!r)
+		return damaged();
+	m->digest = digest_of(tree_record_key(r), prefix);
+	return 0;
+}
+
+static int redigest_all(const struct tree *t, struct moved *m, unsigned n, size_t was, size_t prefix)
+{
+	int rc = 0;
+	for (unsigned i = 0; i < n && was != prefix && !rc; i++)
+		rc = redigest(t, &m[i], prefix);
+	return rc;
+}
+
+/* `was` is the prefix of the digests in m. */
+static struct leaf *leaf_of(struct tree *t, struct moved *m, unsigned n, size_t was, uint32_t low, uint32_t high)
 {
 	const struct tree_record *a = low ? record_at(t, low) : NULL, *b = high ? record_at(t, high) : NULL;
 	struct leaf *l = leaf_new(t, a && b ? common_prefix(a, b) : 0);
-	if (!l)
+	if (!l || redigest_all(t, m, n, was, l->prefix_size))
 		return NULL;
 	for (unsigned i = 0; i < n; i++) {
-		const struct tree_record *r = record_at(t, records[i]);
-		if (!r) {
-			damaged();
-			return NULL;
-		}
-		leaf_fill(l, i, tree_record_key(r), records[i]);
+		l->fingerprint[i] = m[i].fingerprint;
+		l->digest[i] = m[i].digest;
+		l->record[i] = m[i].record;
 	}
 	atomic_store_explicit(&l->count, (uint8_t)n, memory_order_relaxed);
 	atomic_store_explicit(&l->sorted, (uint8_t)n, memory_order_relaxed);
 	return l;
 }
 
-static int split_leaf(struct tree *t, const struct path *path, const struct leaf *l, struct tree_record *r,
-	struct split *out)
+/* Is the new entry in front of one that is in the leaf? < 0: damage. */
+static int goes_before(const struct tree *t, const struct moved *new, struct sst_slice key, uint64_t tag,
+	const struct moved *old)
 {
-	struct sst_slice key = tree_record_key(r);
-	uint32_t ref = ref_of(t, r);
-	if (!path->high && atomic_load_explicit(&l->sorted, memory_order_relaxed) == TREE_LEAF_MAX &&
-		leaf_ascends(t, l, TREE_LEAF_MAX, key, r->tag)) {
-		const struct leaf *right = leaf_of_records(t, &ref, 1, ref, 0);
-		if (!right)
-			return SST_EFULL;
-		*out = (struct split){path->leaf, ref_of(t, right), ref};
-		return 0;
-	}
+	if (new->digest != old->digest)
+		return new->digest < old->digest;
+	const struct tree_record *o = record_at(t, old->record);
+	return o ? entry_cmp(key, tag, o) < 0 : damaged();
+}
+
+/* The entries of the full leaf and the new one, in order. */
+static int leaf_entries(const struct tree *t, const struct leaf *l, const struct moved *new, struct sst_slice key,
+	uint64_t tag, struct moved out[TREE_LEAF_MAX + 1])
+{
 	uint8_t order[TREE_LEAF_MAX];
 	int rc = leaf_order(t, l, TREE_LEAF_MAX, order);
 	if (rc)
 		return rc;
-	uint32_t records[TREE_LEAF_MAX + 1];
-	unsigned n = 0;
-	bool placed = false;
+	unsigned n = 0, placed = 0;
 	for (unsigned i = 0; i < TREE_LEAF_MAX; i++) {
-		uint32_t other = l->record[order[i]];
-		const struct tree_record *o = record_at(t, other);
-		if (!o)
-			return damaged();
-		if (!placed && entry_cmp(key, r->tag, o) < 0) {
-			records[n++] = ref;
-			placed = true;
+		unsigned at = order[i];
+		struct moved old = {l->record[at], l->digest[at], l->fingerprint[at]};
+		if (!placed && (rc = goes_before(t, new, key, tag, &old)) != 0) {
+			if (rc < 0)
+				return rc;
+			out[n++] = *new;
+			placed = 1;
 		}
-		records[n++] = other;
+		out[n++] = old;
 	}
 	if (!placed)
-		records[n++] = ref;
-	unsigned half = n / 2;
-	const struct leaf *left = leaf_of_records(t, records, half, path->low, records[half]);
-	const struct leaf *right = left ? leaf_of_records(t, records + half, n - half, records[half], path->high) : NULL;
-	if (!right)
-		return SST_EFULL;
-	*out = (struct split){ref_of(t, left), ref_of(t, right), records[half]};
+		out[n] = *new;
 	return 0;
 }
 
-static struct inner *inner_of(struct tree *t, unsigned level, const uint32_t *child, const uint32_t *separator,
-	unsigned children)
+static int split_leaf(struct tree *t, const struct path *path, const struct leaf *l, struct tree_record *r,
+	struct split *out)
+{
+	struct sst_slice key = tree_record_key(r);
+	size_t prefix = l->prefix_size;
+	struct moved new = {ref_of(t, r), digest_of(key, prefix), fingerprint_of(key)};
+	if (!path->high && atomic_load_explicit(&l->sorted, memory_order_relaxed) == TREE_LEAF_MAX &&
+		leaf_ascends(t, l, TREE_LEAF_MAX, key, r->tag)) {
+		const struct leaf *right = leaf_of(t, &new, 1, prefix, new.record, 0);
+		if (!right)
+			return SST_EFULL;
+		*out = (struct split){path->leaf, ref_of(t, right), new.record};
+		return 0;
+	}
+	struct moved all[TREE_LEAF_MAX + 1];
+	int rc = leaf_entries(t, l, &new, key, r->tag, all);
+	if (rc)
+		return rc;
+	unsigned n = TREE_LEAF_MAX + 1, half = n / 2;
+	uint32_t middle = all[half].record;
+	const struct leaf *left = leaf_of(t, all, half, prefix, path->low, middle);
+	const struct leaf *right = left ? leaf_of(t, all + half, n - half, prefix, middle, path->high) : NULL;
+	if (!right)
+		return SST_EFULL;
+	*out = (struct split){ref_of(t, left), ref_of(t, right), middle};
+	return 0;
+}
+
+/* separator[i] stands between child[i] and child[i + 1]. */
+static struct inner *inner_of(struct tree *t, unsigned level, const uint32_t *child, struct moved *separator,
+	unsigned children, size_t was)
 {
 	struct inner *in = arena_take(t, sizeof(*in), NODE_ALIGN);
 	if (!in)
@@ -492,21 +558,18 @@ static struct inner *inner_of(struct tree *t, unsigned level, const uint32_t *ch
 		atomic_store_explicit(&in->child[i], child[i], memory_order_relaxed);
 	if (children < 2)
 		return in;
-	const struct tree_record *first = record_at(t, separator[0]);
-	const struct tree_record *last = record_at(t, separator[children - 2]);
+	const struct tree_record *first = record_at(t, separator[0].record);
+	const struct tree_record *last = record_at(t, separator[children - 2].record);
 	if (!first || !last) {
 		damaged();
 		return NULL;
 	}
 	in->prefix_size = common_prefix(first, last);
+	if (redigest_all(t, separator, children - 1, was, in->prefix_size))
+		return NULL;
 	for (unsigned i = 0; i + 1 < children; i++) {
-		const struct tree_record *r = record_at(t, separator[i]);
-		if (!r) {
-			damaged();
-			return NULL;
-		}
-		in->separator[i] = separator[i];
-		in->digest[i] = digest_of(tree_record_key(r), in->prefix_size);
+		in->separator[i] = separator[i].record;
+		in->digest[i] = separator[i].digest;
 	}
 	return in;
 }
@@ -515,22 +578,26 @@ static struct inner *inner_of(struct tree *t, unsigned level, const uint32_t *ch
  * parent was full and became two, *out is the split to put into its own parent. */
 static int split_inner(struct tree *t, const struct inner *in, unsigned c, const struct split *below, struct split *out)
 {
-	uint32_t child[INNER_MAX + 1], separator[INNER_MAX];
+	uint32_t child[INNER_MAX + 1];
+	struct moved separator[INNER_MAX] = {0};
+	size_t prefix = in->prefix_size;
 	unsigned n = in->count;
 	for (unsigned i = 0, j = 0; i < n; i++) {
 		if (i == c) {
 			child[j++] = below->left;
-			separator[j - 1] = below->separator;
+			separator[j - 1].record = below->separator;
+			if (redigest(t, &separator[j - 1], prefix))
+				return SST_ECORRUPT;
 			child[j++] = below->right;
 		} else {
 			child[j++] = atomic_load_explicit(&in->child[i], memory_order_relaxed);
 		}
 		if (i + 1 < n)
-			separator[j - 1] = in->separator[i];
+			separator[j - 1] = (struct moved){in->separator[i], in->digest[i], 0};
 	}
 	n++;
 	if (n <= INNER_MAX) {
-		const struct inner *copy = inner_of(t, in->level, child, separator, n);
+		const struct inner *copy = inner_of(t, in->level, child, separator, n, prefix);
 		if (!copy)
 			return SST_EFULL;
 		out->left = ref_of(t, copy);
@@ -540,11 +607,12 @@ static int split_inner(struct tree *t, const struct inner *in, unsigned c, const
 	unsigned half = c == in->count - 1u && below->left == atomic_load_explicit(&in->child[c], memory_order_relaxed)
 				? n - 1
 				: n / 2;
-	const struct inner *left = inner_of(t, in->level, child, separator, half);
-	const struct inner *right = left ? inner_of(t, in->level, child + half, separator + half, n - half) : NULL;
+	const struct inner *left = inner_of(t, in->level, child, separator, half, prefix);
+	const struct inner *right =
+		left ? inner_of(t, in->level, child + half, separator + half, n - half, prefix) : NULL;
 	if (!right)
 		return SST_EFULL;
-	*out = (struct split){ref_of(t, left), ref_of(t, right), separator[half - 1]};
+	*out = (struct split){ref_of(t, left), ref_of(t, right), separator[half - 1].record};
 	return SST_NO;
 }
 
@@ -578,7 +646,9 @@ static int insert_by_split(struct tree *t, const struct path *path, const struct
 	if (path->depth == TREE_DEPTH_MAX)
 		return fail(SST_EFULL, "memtable tree is too deep");
 	uint32_t child[2] = {s.left, s.right};
-	const struct inner *root = inner_of(t, path->depth + 1, child, &s.separator, 2);
+	struct moved separator = {.record = s.separator};
+	rc = redigest(t, &separator, 0);
+	const struct inner *root = rc ? NULL : inner_of(t, path->depth + 1, child, &separator, 2, 0);
 	if (!root)
 		return SST_EFULL;
 	KILL_POINT("tree-root-made");
@@ -592,7 +662,7 @@ static void count_entry(struct tree_header *h, uint64_t tag, uint64_t bytes)
 {
 	bool deletion = tag_type(tag) == TYPE_DELETION;
 	atomic_store_explicit(&h->entries, atomic_load_explicit(&h->entries, memory_order_relaxed) + 1,
-		memory_order_relaxed);
+		memory_order_release); /* who sees it sees the leaf's count, too */
 	atomic_store_explicit(&h->raw_bytes, atomic_load_explicit(&h->raw_bytes, memory_order_relaxed) + bytes,
 		memory_order_relaxed);
 	if (deletion)
@@ -603,7 +673,7 @@ static void count_entry(struct tree_header *h, uint64_t tag, uint64_t bytes)
 /* Is exactly (key, tag) among the first n entries? < 0: damage. */
 static int leaf_has(const struct tree *t, const struct leaf *l, unsigned n, struct sst_slice key, uint64_t tag)
 {
-	for (uint64_t m = leaf_matches(l, n, fingerprint_of(key)); m; m &= m - 1) {
+	for (uint64_t m = leaf_matches(l, n, key); m; m &= m - 1) {
 		const struct tree_record *r = record_at(t, l->record[__builtin_ctzll(m)]);
 		if (!r)
 			return damaged();
@@ -620,6 +690,8 @@ int tree_insert(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_s
 	if (rc)
 		return rc;
 	struct leaf *l = at(t, path.leaf, sizeof(*l));
+	if (!l)
+		return damaged();
 	unsigned n = leaf_count(l);
 	rc = leaf_has(t, l, n, key, tag);
 	if (rc)
@@ -653,8 +725,10 @@ int tree_get(const struct tree *t, struct sst_slice key, uint64_t snapshot, cons
 	if (rc)
 		return rc;
 	const struct leaf *l = leaf_at(t, path.leaf);
+	if (!l)
+		return damaged();
 	const struct tree_record *best = NULL;
-	for (uint64_t m = leaf_matches(l, leaf_count(l), fingerprint_of(key)); m; m &= m - 1) {
+	for (uint64_t m = leaf_matches(l, leaf_count(l), key); m; m &= m - 1) {
 		const struct tree_record *r = record_at(t, l->record[__builtin_ctzll(m)]);
 		if (!r)
 			return damaged();
@@ -707,8 +781,8 @@ static void walk_prefetch(const struct tree_walk *w)
 /* Loads the entries of a leaf that the snapshot sees, in order. */
 static int walk_load(struct tree_walk *w, uint32_t ref)
 {
-	const struct leaf *l = leaf_at(&w->tree, ref);
-	if (!l || l->level)
+	const struct leaf *l = leaf_below(&w->tree, ref, w->depth);
+	if (!l)
 		return damaged();
 	unsigned n = leaf_count(l);
 	walk_prefetch(w);
