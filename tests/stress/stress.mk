@@ -18,3 +18,12 @@ $(BUILD)/kill_calls: $(BUILD)/obj/tests/stress/kill_calls.o
 	$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 CHECK_DEPS += testing $(BUILD)/kill_calls
+
+# Histories of many processes on one store, and their judge.
+HISTORY := $(BUILD)/stress/history $(BUILD)/stress/check_history
+CHECK_DEPS += $(HISTORY)
+$(BUILD)/stress/history: $(BUILD)/obj/tests/stress/history.o $(BUILD)/libsst.a
+$(BUILD)/stress/check_history: $(patsubst %,$(BUILD)/obj/tests/stress/%.o,check_history check_order check_keys)
+$(HISTORY):
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)

@@ -1,0 +1,33 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Linearizability: a minute of histories of 8 to 16 processes on one store, without kills and with. A history that is wrong
+# stays in the test's directory (bats --no-tempdir-cleanup), and its seed is told.
+
+load ../cli/helper
+
+setup_file() {
+	export SEED=${SEED:-1} SECONDS_EACH=${SECONDS_EACH:-20}
+}
+
+# histories OPTION...: 8, 12 and 16 processes
+histories() {
+	local p
+	for p in 8 12 16; do
+		mkdir -p h
+		"$BIN/stress/history" "$@" -p $p -s "$SEED" h "$SECONDS_EACH" >history 2>recorder || fail "$(cat recorder)"
+		cat recorder
+		run "$BIN/stress/check_history" history
+		echo "$output"
+		assert_success
+		assert_line linearizable
+	done
+}
+
+@test "linearizable: puts, deletes, batches, gets and scans of 8 to 16 processes beside flushes" {
+	histories
+}
+
+@test "linearizable: the same, with kills and without their shared memory" {
+	histories -k
+}
