@@ -9,7 +9,8 @@
  *  - Keys and values are any bytes, the empty ones included; keys are ordered by memcmp, the shorter first.
  *  - A slice given to a function is only read during the call. A slice handed out says how long it lives.
  *  - A handle is used by one thread at a time. Any number of handles, threads and processes may use one
- *    store at once. Handles do not survive fork(2): the child must open its own.
+ *    store at once. Handles do not survive fork(2): the child must open its own, and may only close those of its
+ *    parent (anything else is SST_EINVAL). It should do so, or exec: until then the parent's locks live on in it.
  *  - The library never prints, exits or installs signal handlers.
  */
 #ifndef SST_H

@@ -23,6 +23,7 @@
 
 #include "base/status.h"
 #include "os/event.h"
+#include "os/forked.h"
 #include "os/kill_point.h"
 #include "os/lock.h"
 #include "db/foreign.h"
@@ -235,8 +236,12 @@ void store_detach(struct lsm *db)
 	lock_drop(db->lockfd, LOCK_ATTACH);
 }
 
+/* A child of fork(2) shares our locks, which belong to the open file: were it to write, nobody could tell the two apart, and
+ * were it to detach, it would take the locks from under its parent. Closing is harmless: no lock goes with it. */
 int store_ready(struct lsm *db)
 {
+	if (db->forks != process_forks())
+		return fail(SST_EINVAL, "store '%s' was opened before a fork: the child must open its own", db->path);
 	if (db->private)
 		return 0;
 	if (db->control) {

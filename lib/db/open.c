@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "db/store.h"
+#include "os/forked.h"
 #include "os/kill_point.h"
 
 static int open_directory(struct lsm *db)
@@ -116,6 +117,7 @@ int lsm_open(struct lsm **out, const char *dir, const struct lsm_options *opt)
 	db->dirfd = db->lockfd = db->shmfd = db->wal_fd = -1;
 	db->owner = (uid_t)-1;
 	db->pid = process_id();
+	db->forks = process_forks();
 	int rc = open_steps(db, dir);
 	if (rc) {
 		lsm_close(db);

@@ -42,6 +42,7 @@ struct lsm {
 	struct control *control;
 	uint32_t id;		/* of our LIVE byte; 0: none yet */
 	int pid;
+	unsigned forks;		/* process_forks() of the process that opened it */
 	uint64_t checked_ns;	/* when the control segment was last seen to have its name */
 
 	struct memtable mapped[MAPPED_MAX]; /* base NULL: free */
