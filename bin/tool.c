@@ -37,12 +37,36 @@ static void fill_descriptors(void)
 			_exit(TOOL_EXIT_FAILURE);
 }
 
+/* The memory that all processes of a store share can be cut short under us by any of them. What was acknowledged is in
+ * the log, and whoever comes next rebuilds the memory from there. */
+static void end_by_bus_error(int number, siginfo_t *info, void *context)
+{
+	static const char text[] = ": the shared memory was cut short while in use (nothing acknowledged is lost): try again\n";
+	(void)context;
+	if (info->si_code != BUS_ADRERR) { /* broken hardware: dies of it */
+		signal(number, SIG_DFL);
+		return;
+	}
+	ssize_t n = write(2, tool_name, strlen(tool_name));
+	n = write(2, text, sizeof(text) - 1);
+	(void)n;
+	_exit(TOOL_EXIT_AGAIN);
+}
+
+static void catch_bus_error(void)
+{
+	struct sigaction action = {.sa_sigaction = end_by_bus_error, .sa_flags = SA_SIGINFO};
+	sigfillset(&action.sa_mask);
+	sigaction(SIGBUS, &action, NULL);
+}
+
 void tool_start(struct tool *t, int argc, char **argv)
 {
 	tool_name = t->name;
 	fill_descriptors();
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file size is an error of write(2) */
+	catch_bus_error();
 	tool_option_start(t, argc, argv);
 }
 

@@ -12,6 +12,9 @@
  *    store at once. Handles do not survive fork(2): the child must open its own, and may only close those of its
  *    parent (anything else is SST_EINVAL). It should do so, or exec: until then the parent's locks live on in it.
  *  - The library never prints, exits or installs signal handlers.
+ *  - Stores live in memory that all their processes share. Should another process of the same user cut that memory
+ *    short (truncate(2) of a file in /dev/shm), a call that is just touching it ends in SIGBUS. Nothing that was
+ *    acknowledged is lost, and the next process to come rebuilds it; the programs catch the signal and exit 75.
  */
 #ifndef SST_H
 #define SST_H

@@ -5,7 +5,7 @@
  *     LOCK: R on ATTACH -> identity (lockfile.c) -> control segment, checked -> do the files still belong to it?
  *
  * They belong when CURRENT names the view's MANIFEST (or the one that a flush was about to publish when it failed) and
- * that, and the active log, are the same inodes and no shorter than the view says. RocksDB's read-write open always makes a new MANIFEST; a restored backup has other inodes; after a
+ * that, and the active log, are the same inodes, and as long as the memory says. RocksDB's read-write open always makes a new MANIFEST; a restored backup has other inodes; after a
  * reboot there is no segment. In all these cases the memory is worthless and the directory is right: rebuild.c.
  *
  * A rebuild needs W on ATTACH: nobody is attached in any namespace. When somebody is - to a memory that we cannot see,
@@ -39,6 +39,21 @@ static bool file_belongs(struct lsm *db, const char *name, uint64_t inode, uint6
 	return file_identify_at(db->dirfd, name, &id) == 0 && id.inode == inode && id.size >= size_min;
 }
 
+/* The active log: as long as the memory says. Longer only while a writer is at it, or was when it died, or when what could
+ * not be written could not be cut off either; else somebody has put another log in its place. */
+static bool log_belongs(struct lsm *db, const struct generation *g)
+{
+	char name[FILE_NAME_MAX];
+	struct file_id id;
+	uint64_t tail = atomic_load_explicit(&g->wal_tail, memory_order_acquire);
+	if (file_identify_at(db->dirfd, file_name(name, FILE_WAL, g->wal_number), &id) || id.inode != g->wal_inode ||
+		id.size < tail)
+		return false;
+	return id.size == tail || atomic_load_explicit(&db->control->dirty, memory_order_acquire) ||
+	       atomic_load_explicit(&g->poisoned, memory_order_acquire) ||
+	       atomic_load_explicit(&g->wal_tail, memory_order_acquire) != tail;
+}
+
 /* Is it the MANIFEST that a flush had pointed CURRENT to, and then failed or died before it was published? The next
  * flush writes another; until then the view's own is still there, and good. */
 static bool is_renewed(struct lsm *db, uint64_t manifest)
@@ -57,8 +72,7 @@ static bool view_belongs(struct lsm *db, const struct view *v)
 	return v->active && g->number == v->active && current_read(db->dirfd, &manifest) == 0 &&
 	       (manifest == v->manifest_number || is_renewed(db, manifest)) &&
 	       file_belongs(db, file_name(name, FILE_MANIFEST, v->manifest_number), v->manifest_inode, v->manifest_size) &&
-	       file_belongs(db, file_name(name, FILE_WAL, g->wal_number), g->wal_inode,
-		       atomic_load_explicit(&g->wal_tail, memory_order_acquire));
+	       log_belongs(db, g);
 }
 
 /* A view that changes while we look is a sign of life, not of strangeness. */
@@ -236,6 +250,34 @@ void store_detach(struct lsm *db)
 	lock_drop(db->lockfd, LOCK_ATTACH);
 }
 
+/* Was any of what is mapped cut short? Then the others must detach, too. */
+static bool memory_cut(struct lsm *db)
+{
+	if (segment_cut(&db->control_segment))
+		return true;
+	for (const struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
+		if (m->segment.base && segment_cut(&m->segment)) {
+			store_condemn(db, SST_ECORRUPT);
+			return true;
+		}
+	return false;
+}
+
+/* Why the memory that we are attached to is not to be used any more; NULL: it is. Its files are asked first, and not every
+ * time: one that was cut short cannot be touched. */
+static const char *memory_trouble(struct lsm *db)
+{
+	uint64_t now = clock_monotonic_ns();
+	if (now - db->checked_ns >= NAME_CHECK_NS) {
+		db->checked_ns = now;
+		if (segment_unlinked(&db->control_segment))
+			return "the shared memory was removed";
+		if (memory_cut(db))
+			return "the shared memory was cut short";
+	}
+	return atomic_load_explicit(&db->control->condemned, memory_order_relaxed) ? "the shared memory is damaged" : NULL;
+}
+
 /* A child of fork(2) shares our locks, which belong to the open file: were it to write, nobody could tell the two apart, and
  * were it to detach, it would take the locks from under its parent. Closing is harmless: no lock goes with it. */
 int store_ready(struct lsm *db)
@@ -245,15 +287,10 @@ int store_ready(struct lsm *db)
 	if (db->private)
 		return 0;
 	if (db->control) {
-		bool condemned = atomic_load_explicit(&db->control->condemned, memory_order_relaxed);
-		uint64_t now = clock_monotonic_ns();
-		if (!condemned && now - db->checked_ns < NAME_CHECK_NS)
+		const char *trouble = memory_trouble(db);
+		if (!trouble)
 			return 0;
-		db->checked_ns = now;
-		if (!condemned && !segment_unlinked(&db->control_segment))
-			return 0;
-		store_log(db, 1, "%s: attaching again",
-			condemned ? "the shared memory is damaged" : "the shared memory was removed");
+		store_log(db, 1, "%s: attaching again", trouble);
 		store_detach(db);
 	}
 	int rc = store_attach(db);

@@ -97,6 +97,7 @@ static int build_into(struct lsm *db, const struct memtable *m, struct seq_write
 	int rc = table_builder_new(&b, seq_writer_sink(w), &options);
 	if (!rc) {
 		rc = build_entries(m, b, out);
+		store_condemn(db, rc);
 		if (!rc)
 			rc = table_builder_finish(b);
 		if (!rc)

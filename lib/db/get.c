@@ -7,13 +7,12 @@
 #include "db/apply.h"
 #include "db/tables.h"
 
-static int memtable_get(const struct lsm *db, const struct memtable *m, struct sst_slice key, uint64_t snapshot,
+static int memtable_get(struct lsm *db, const struct memtable *m, struct sst_slice key, uint64_t snapshot,
 	struct sst_slice *value)
 {
 	const struct tree_record *r;
 	int rc = tree_get(&m->tree, key, snapshot, &r);
-	if (rc == SST_ECORRUPT && !db->control_segment.read_only)
-		atomic_store(&db->control->condemned, 1);
+	store_condemn(db, rc);
 	if (rc < 0)
 		return rc;
 	uint64_t covered = db->log_dels.count ? range_dels_covering(&db->log_dels, key, snapshot) : 0;

@@ -58,6 +58,7 @@ static int make_room(struct lsm *db, const struct lsm_batch *b, struct generatio
 			rc = memtable_reserve(*m, b->bytes, b->batch.count);
 			if (rc == 0)
 				return 0;
+			store_condemn(db, rc);
 			/* No room in shared memory: begin another memtable, wherever there is room for this batch. */
 			if (rc < 0 && (rc != SST_EFULL || (empty && (*g)->place == PLACE_DIRECTORY)))
 				goto out;

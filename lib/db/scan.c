@@ -342,6 +342,19 @@ static int read_key(struct lsm_scan *s, struct sst_slice *value)
 	return rc ? rc : fold_finish(&s->fold, buf_slice(&s->key), value);
 }
 
+/* Something is damaged: a table, or a memtable? */
+static void blame(struct lsm_scan *s)
+{
+	for (size_t i = 0; i < s->memtable_count; i++) {
+		struct iter *it = memtable_iter_new(&s->memtables[i], s->snapshot);
+		int rc = it ? iter_seek_first(it) : SST_ENOMEM;
+		while (!rc)
+			rc = iter_next(it);
+		store_condemn(s->db, rc);
+		iter_free(it);
+	}
+}
+
 int lsm_scan_next(struct lsm_scan *s, struct sst_slice *key, struct sst_slice *value)
 {
 	int rc;
@@ -354,6 +367,8 @@ int lsm_scan_next(struct lsm_scan *s, struct sst_slice *key, struct sst_slice *v
 		*key = buf_slice(&s->key);
 		break;
 	}
+	if (rc == SST_ECORRUPT)
+		blame(s);
 	return rc;
 }
 

@@ -126,6 +126,13 @@ int store_file_create(struct lsm *db, const char *name, int *fd);
 /* The same mode and owner for a file that was made otherwise. */
 int store_file_adopt(struct lsm *db, const char *name);
 
+/* rc is what came of reading shared memory: if that is damaged, everybody is to detach, so that somebody can rebuild it. */
+static inline void store_condemn(struct lsm *db, int rc)
+{
+	if (rc == SST_ECORRUPT && !db->control_segment.read_only)
+		atomic_store(&db->control->condemned, 1);
+}
+
 /* ---- private.c */
 int store_open_private(struct lsm *db);
 

@@ -69,8 +69,7 @@ static int open_segment(struct lsm *db, const struct generation *d, uint64_t gen
 		db->control_segment.read_only);
 	if (!rc)
 		rc = memtable_attach(m, &s, db->control->token, generation);
-	if (rc == SST_ECORRUPT && !db->control_segment.read_only)
-		atomic_store(&db->control->condemned, 1);
+	store_condemn(db, rc);
 	return rc;
 }
 

@@ -112,11 +112,20 @@ int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_m
 	return rc;
 }
 
+bool segment_cut(const struct segment *s)
+{
+	struct stat st;
+	return s->fd >= 0 && fstat(s->fd, &st) == 0 && (uint64_t)st.st_size < s->size;
+}
+
 int segment_commit(struct segment *s, uint64_t from, uint64_t to)
 {
 	if (to > s->size)
 		return fail(SST_EFULL, "segment is full: %llu of %llu bytes", (unsigned long long)to,
 			(unsigned long long)s->size);
+	/* Backing what is behind a cut would fill the hole with zeros, which look like an empty tree. */
+	if (segment_cut(s))
+		return fail(SST_ECORRUPT, "segment was cut short");
 	return s->fd < 0 ? 0 : commit(s->fd, from, to);
 }
 

@@ -3,6 +3,10 @@
  * Shared memory segments: files in /dev/shm (or, where that has no room, dotted files in the store directory),
  * mapped whole, backed piece by piece. Only what was committed may be touched: posix_fallocate turns a full
  * /dev/shm into an error here instead of a SIGBUS there.
+ *
+ * Whoever may write the file may also cut it short under those who have it mapped, and nothing in the kernel forbids it
+ * (seals are for files without a name). Looking at the size now and then (segment_cut) finds that out in time
+ * for most; for the rest the programs catch SIGBUS.
  */
 #ifndef OS_SEGMENT_H
 #define OS_SEGMENT_H
@@ -31,13 +35,15 @@ int segment_anonymous(struct segment *s, uint64_t size);
 /* Opens and maps what is there, if it is a regular file of at least `size_min` bytes. SST_NO: no such file (no message).
  * The caller checks device, inode and content. */
 int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only);
-/* Backs bytes [from, to). SST_EFULL when there is no room. */
+/* Backs bytes [from, to). SST_EFULL when there is no room; SST_ECORRUPT when the file has been cut short. */
 int segment_commit(struct segment *s, uint64_t from, uint64_t to);
 /* Asks for huge pages for [from, to) of a committed part, and for its page tables to be filled at once rather than by one
  * fault a page: hints. */
 void segment_warm(struct segment *s, uint64_t from, uint64_t to);
 /* Has the file lost its name (removed by RemoveIPC, a cleaner, a rebuild)? */
 bool segment_unlinked(const struct segment *s);
+/* Has it lost bytes that are mapped? Touching those would be a SIGBUS. */
+bool segment_cut(const struct segment *s);
 void segment_close(struct segment *s); /* accepts a zeroed one */
 
 #endif
