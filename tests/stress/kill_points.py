@@ -19,7 +19,6 @@ import random
 import shutil
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stores
@@ -33,7 +32,6 @@ p.add_argument('--seed', type=int, default=1)
 opt = p.parse_args()
 stores.use(opt.bindir)
 rng = random.Random(opt.seed)
-SLOW = 5  # seconds for all that comes behind a kill
 
 BASE = {'k%03d' % i: 'base%d' % i for i in range(30)}
 BATCH = {'b%04d' % rng.randrange(10000): 'x' * rng.randrange(60) for i in range(150)}
@@ -84,15 +82,12 @@ def one(s, n, keep, root):
     if r.returncode not in (0, -9):
         raise Failed('exit %d: %s' % (r.returncode, r.stderr.decode()[:300]))
     done = r.returncode == 0
-    begin = time.monotonic()
     if not os.path.isdir(store):  # killed before it made one
         os.mkdir(store)
     stores.finish_children()
     stores.check_store(s, store, done and not repair, keep, late=True, rocks=n % 25 == 0)
     if done and repair:
         run('lsm-get', '-q', 'second', store=store)
-    if time.monotonic() - begin > SLOW:
-        raise Failed('what came behind it took %.1f s' % (time.monotonic() - begin))
     stores.remove(store)
     return not done
 

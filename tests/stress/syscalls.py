@@ -38,7 +38,6 @@ p.add_argument('--jobs', type=int, default=1)
 p.add_argument('--list', action='store_true')
 opt = p.parse_args()
 stores.use(opt.bindir, timeout=30)
-SLOW = 5  # seconds for all that comes behind a kill
 
 rng = random.Random(7)
 FLUSHED = {'f%03d' % i: 'table%d' % i * 9 for i in range(40)}
@@ -116,13 +115,10 @@ def one(job):
         s.make(store, root + '/template', freeze)
         _, killed, r = traced(s, n, when, store)
         check_answer(s, r, killed)
-        begin = time.monotonic()
         if s.before == 'none' and not os.path.isdir(store):
             run('lsm-get', 'new', store=store, ok=(3,))
             os.mkdir(store)
         stores.check_store(s, store, killed[-1] != 'main', keep, late=True, rocks=n % 25 == 0)
-        if time.monotonic() - begin > SLOW:
-            raise Failed('what came behind it took %.1f s' % (time.monotonic() - begin))
         return killed != ['none'], None
     except Failed as e:
         return True, 'FAILED %s at %s of call %d (%s), memory %s: %s' % (name, when, n, ' '.join(killed),
