@@ -169,6 +169,15 @@ static const struct {
 	{PROPERTY_DATA_SIZE, offsetof(struct table_info, data_size)},
 };
 
+/* No count is that large; but one that says so is not absent. */
+static int take_count(struct sst_slice v, const char *name, uint64_t *n)
+{
+	int rc = take_number(v, name, n);
+	if (*n == INFO_ABSENT && !rc)
+		*n = INFO_ABSENT - 1;
+	return rc;
+}
+
 static int take_property(struct table_info *info, struct sst_slice name, struct sst_slice value)
 {
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
@@ -176,7 +185,7 @@ static int take_property(struct table_info *info, struct sst_slice name, struct 
 			return settings[i].set(info, value);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (slice_eq(name, slice_str(numbers[i].name)))
-			return take_number(value, numbers[i].name,
+			return take_count(value, numbers[i].name,
 				(uint64_t *)(void *)((char *)info + numbers[i].member));
 	return 0;
 }

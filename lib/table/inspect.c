@@ -182,8 +182,15 @@ void table_block_list_release(struct table_block_list *l)
 	*l = (struct table_block_list){0};
 }
 
-static int list_add(struct table_block_list *l, const char *kind, struct block_handle h)
+/* There is room for no more blocks than trailers; but one may go by two names. Parts named again and again would
+ * fill any memory: then none is listed. */
+static int list_add(const struct table *t, struct table_block_list *l, const char *kind, struct block_handle h)
 {
+	if (l->count / 2 > t->blocks.limit / BLOCK_TRAILER_SIZE) {
+		l->count = 0;
+		return block_source_fail(&t->blocks,
+			fail(SST_ECORRUPT, "more blocks are named than it has room for"));
+	}
 	if (l->count == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 64;
 		struct table_block *list = reallocarray(l->list, cap, sizeof(*list));
@@ -232,7 +239,7 @@ static int list_parts(struct table *t, struct table_block_list *l, const char *k
 	int rc = index_open(&parts, &t->blocks, h, &info);
 	if (!rc)
 		rc = index_top_first(&parts, &c);
-	while (!rc && !(rc = list_add(l, kind, c.handle)))
+	while (!rc && !(rc = list_add(t, l, kind, c.handle)))
 		rc = index_top_next(&parts, &c);
 	block_iter_release(&c.it);
 	index_release(&parts);
@@ -273,7 +280,7 @@ static int list_named(struct table *t, struct table_block_list *l)
 		bool parts = slice_has_prefix(it.key, slice_str("partitionedfilter."));
 		if (!h.size || slice_eq(it.key, slice_str(META_INDEX)))
 			continue;
-		rc = list_add(l, meta_kind(it.key), h);
+		rc = list_add(t, l, meta_kind(it.key), h);
 		if (!rc && parts)
 			rc = list_parts(t, l, "filter", h);
 		if (rc)
@@ -288,10 +295,10 @@ static int list_meta(struct table *t, struct table_block_list *l)
 	bool two_level = t->info.index_type == INDEX_TWO_LEVEL;
 	int rc = list_named(t, l);
 	if (!rc)
-		rc = list_add(l, two_level ? "top index" : "index", t->meta[KIND_INDEX]);
+		rc = list_add(t, l, two_level ? "top index" : "index", t->meta[KIND_INDEX]);
 	if (!rc && two_level)
 		rc = list_parts(t, l, "index", t->meta[KIND_INDEX]);
-	return rc ? rc : list_add(l, "metaindex", t->footer.metaindex);
+	return rc ? rc : list_add(t, l, "metaindex", t->footer.metaindex);
 }
 
 int table_list_meta(struct table *t, struct table_block_list *l)
@@ -309,7 +316,7 @@ static int list_data(struct table *t, struct table_block_list *l)
 		return rc;
 	it.index = &t->index;
 	rc = index_iter_first(&it);
-	while (!rc && !(rc = list_add(l, "data", index_iter_handle(&it))))
+	while (!rc && !(rc = list_add(t, l, "data", index_iter_handle(&it))))
 		rc = index_iter_next(&it);
 	index_iter_release(&it);
 	return rc == SST_NO ? 0 : rc;
