@@ -144,16 +144,24 @@ one_key='no order of the operations on one key explains it'
 	assert_line --regexp '^300 histories, [0-9]+ of them linearizable: agreed$'
 }
 
-@test "what eight processes do to one store at once is linearizable, each scan one point in time (seed $SEED)" {
+# history BINARY OPTION...: a short history of eight processes, and the verdict
+history() {
 	mkdir h
-	"$BIN/stress/history" -p 8 -r 1500 -s "$SEED" h 1 >history 2>recorder || fail "$(cat recorder)"
+	"$@" -p 8 -r 1500 -s "$SEED" h 1 >history 2>recorder || fail "$(cat recorder)"
 	run -0 "$BIN/stress/check_history" history
 	assert_line linearizable
 }
 
+@test "what eight processes do to one store at once is linearizable, each scan one point in time (seed $SEED)" {
+	history "$BIN/stress/history"
+}
+
 @test "the same while they are killed and their shared memory is removed (seed $SEED)" {
-	mkdir h
-	"$BIN/stress/history" -k -p 8 -r 1500 -s "$SEED" h 1 >history 2>recorder || fail "$(cat recorder)"
-	run -0 "$BIN/stress/check_history" history
-	assert_line linearizable
+	history "$BIN/stress/history" -k
+}
+
+@test "the same while they are stopped at kill points, with the locks they hold, and then killed (seed $SEED)" {
+	[ -x "$BIN/testing/stress/history" ] || skip "no test build here (make testing-history)"
+	[[ ${SAN-} != *thread* ]] || skip "ThreadSanitizer does not go with replaced functions"
+	history "$BIN/testing/stress/history" -k
 }

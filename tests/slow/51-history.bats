@@ -10,12 +10,12 @@ setup_file() {
 	export SEED=${SEED:-1} SECONDS_EACH=${SECONDS_EACH:-20}
 }
 
-# histories OPTION...: 8, 12 and 16 processes
+# histories BINARY OPTION...: of 8, 12 and 16 processes
 histories() {
 	local p
 	for p in 8 12 16; do
 		mkdir -p h
-		"$BIN/stress/history" "$@" -p $p -s "$SEED" h "$SECONDS_EACH" >history 2>recorder || fail "$(cat recorder)"
+		"$@" -p $p -s "$SEED" h "$SECONDS_EACH" >history 2>recorder || fail "$(cat recorder)"
 		cat recorder
 		run "$BIN/stress/check_history" history
 		echo "$output"
@@ -25,9 +25,15 @@ histories() {
 }
 
 @test "linearizable: puts, deletes, batches, gets and scans of 8 to 16 processes beside flushes" {
-	histories
+	histories "$BIN/stress/history"
 }
 
 @test "linearizable: the same, with kills and without their shared memory" {
-	histories -k
+	histories "$BIN/stress/history" -k
+}
+
+@test "linearizable: the same, killed at kill points" {
+	[ -x "$BIN/testing/stress/history" ] || skip "no test build here (make testing-history)"
+	[[ ${SAN-} != *thread* ]] || skip "ThreadSanitizer does not go with replaced functions"
+	histories "$BIN/testing/stress/history" -k
 }

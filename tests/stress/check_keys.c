@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 #define OPEN_MAX 64    /* operations under way on one key */
-#define STATES_MAX 65536
+#define STATES_MAX 16384
 
 struct step {
 	const struct op *op;
@@ -47,17 +47,23 @@ struct key {
 
 /* ---------------------------------------------------------------- sets of states */
 
-static bool has(const struct states *set, struct state s)
+static bool dominates(const struct key *k, struct state a, struct state b)
+{
+	return a.value == b.value && (a.done & ~k->died) == (b.done & ~k->died) && (a.done & ~b.done) == 0 &&
+	       a.done != b.done;
+}
+
+static bool has(const struct key *k, const struct states *set, struct state s)
 {
 	for (size_t i = 0; i < set->count; i++)
-		if (set->s[i].done == s.done && set->s[i].value == s.value)
+		if ((set->s[i].done == s.done && set->s[i].value == s.value) || dominates(k, set->s[i], s))
 			return true;
 	return false;
 }
 
 static void add(struct key *k, struct states *set, struct state s)
 {
-	if (has(set, s))
+	if (has(k, set, s))
 		return;
 	if (set->count == STATES_MAX) {
 		k->too_many = true;
@@ -68,12 +74,6 @@ static void add(struct key *k, struct states *set, struct state s)
 		set->s = need(reallocarray(set->s, set->cap, sizeof(*set->s)));
 	}
 	set->s[set->count++] = s;
-}
-
-static bool dominates(const struct key *k, struct state a, struct state b)
-{
-	return a.value == b.value && (a.done & ~k->died) == (b.done & ~k->died) && (a.done & ~b.done) == 0 &&
-	       a.done != b.done;
 }
 
 static void drop_dominated(struct key *k, struct states *set)

@@ -14,7 +14,9 @@
  *    is killed has no answer. Its sequence number is known all the same: batches are built in that memory too (the one
  *    thing for which this program looks behind the public header), where the library seals them.
  *  - -k: processes are killed all the time, flushers too, and replaced; three times a round all are killed, and at random the
- *    shared memory is removed, so that the next one rebuilds it.
+ *    shared memory is removed, so that the next one rebuilds it. Built with kill points (lib/os/kill_point.h; make testing)
+ *    most of them stop at one, with whatever lock they hold, before they are killed. They do not kill themselves, so that
+ *    the order of the deaths is known.
  *
  * Every round ends with scans of what is left by a new handle, with the memory and without.
  */
@@ -26,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -112,6 +115,12 @@ static void fatal(const char *what)
 }
 
 /* ---------------------------------------------------------------- keys and values */
+
+/* The first keys are written all the time, the last so seldom that most of what is read of them lies in tables. */
+static uint32_t key_to_write(void)
+{
+	return random_below(1 + random_below(1 + random_below(KEYS)));
+}
 
 static struct sst_slice key_of(char *buf, uint32_t key)
 {
@@ -224,14 +233,14 @@ static void write_batch(unsigned flags)
 	struct record *r = next_record();
 	uint64_t number = new_number();
 	bool group = random_below(2);
-	uint32_t first = random_below(KEYS / GROUP) * GROUP, count = group ? GROUP : 2 + random_below(4);
+	uint32_t first = key_to_write() / GROUP * GROUP, count = group ? GROUP : 2 + random_below(4);
 	r->verb = flags & LSM_NO_CLOBBER ? VERB_CREATE : VERB_WRITE;
 	r->count = 0;
 	lsm_batch_clear(&batch);
 	if (flags & LSM_NO_CLOBBER)
 		count = 2;
 	for (uint32_t i = 0; i < count; i++)
-		add_change(r, group ? first + i : random_below(KEYS),
+		add_change(r, group ? first + i : key_to_write(),
 			group || flags & LSM_NO_CLOBBER || random_below(3) ? number : 0);
 	begin(r);
 	write_answered(r, lsm_write(db, &batch, flags), flags);
@@ -241,7 +250,7 @@ static void write_single(bool put, unsigned flags)
 {
 	char k[8], v[VALUE_MAX];
 	struct record *r = next_record();
-	uint32_t key = random_below(KEYS);
+	uint32_t key = key_to_write();
 	uint64_t number = put ? new_number() : 0;
 	r->verb = flags & LSM_NO_CLOBBER ? VERB_CREATE : VERB_WRITE;
 	r->count = 1;
@@ -409,15 +418,34 @@ static void flusher(void)
 	}
 }
 
-static pid_t spawn(unsigned i)
+/* In the child: 0. */
+static pid_t fork_with_seed(void)
 {
 	uint64_t child_seed = random64() | 1;
 	pid_t pid = fork();
 	if (pid < 0)
 		fatal("fork");
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		seed = child_seed;
+	}
+	return pid;
+}
+
+static void stop_somewhere(void)
+{
+	char spec[32];
+	sprintf(spec, "*:%" PRIu32, 1 + random_below(UINT32_C(2) << random_below(13)));
+	setenv("LSM_STOP", spec, 1);
+}
+
+static pid_t spawn(unsigned i)
+{
+	pid_t pid = fork_with_seed();
 	if (pid)
 		return pid;
-	seed = child_seed;
+	if (kills && random_below(4))
+		stop_somewhere();
 	if (i < processes) {
 		be(i);
 		worker();
@@ -456,6 +484,26 @@ static void kill_one(pid_t pid, unsigned i)
 		bury(i);
 }
 
+static bool has_stopped(pid_t pid)
+{
+	siginfo_t info = {0};
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) || !info.si_pid)
+		return false;
+	if (info.si_code != CLD_STOPPED)
+		complain("a process", "ended by itself");
+	return info.si_code == CLD_STOPPED;
+}
+
+static void kill_some(pid_t *pids, unsigned all)
+{
+	unsigned unlucky = random_below(3 * all);
+	for (unsigned i = 0; i < all; i++)
+		if (has_stopped(pids[i]) || i == unlucky) {
+			kill_one(pids[i], i);
+			pids[i] = spawn(i);
+		}
+}
+
 static void one_life(uint64_t length_ms)
 {
 	pid_t pids[PROCESSES_MAX + FLUSHERS];
@@ -465,12 +513,9 @@ static void one_life(uint64_t length_ms)
 	for (unsigned i = 0; i < all; i++)
 		pids[i] = spawn(i);
 	while (now() < end && !atomic_load(&shared->wrong)) {
-		usleep(random_below(10000));
-		unsigned i = random_below(all);
-		if (!kills)
-			continue;
-		kill_one(pids[i], i);
-		pids[i] = spawn(i);
+		usleep(random_below(6000));
+		if (kills)
+			kill_some(pids, all);
 	}
 	if (!kills)
 		atomic_store(&shared->stop, true);
@@ -484,6 +529,20 @@ static void one_life(uint64_t length_ms)
 }
 
 /* ---------------------------------------------------------------- rounds */
+
+/* Does it in a process of its own: the library keeps things for the life of a process. */
+static void apart(void (*what)(void))
+{
+	int status;
+	pid_t pid = fork_with_seed();
+	if (!pid) {
+		be(PROCESSES_MAX);
+		what();
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) < 0 || status)
+		complain("a process", "ended badly");
+}
 
 static void remove_memory(void)
 {
@@ -555,16 +614,15 @@ static bool one_round(void)
 {
 	if (madvise(shared->recorders, sizeof(shared->recorders), MADV_REMOVE)) /* all zero again */
 		fatal("memory");
-	be(PROCESSES_MAX);
-	make_store();
+	apart(make_store);
 	for (unsigned life = 0; life < (kills ? LIVES : 1) && !atomic_load(&shared->wrong); life++) {
 		one_life(kills ? round_ms / LIVES : round_ms);
-		look();
+		apart(look);
 		if (random_below(2))
-			remove_memory();
-		look();
+			apart(remove_memory);
+		apart(look);
 	}
-	remove_store();
+	apart(remove_store);
 	return print_history();
 }
 

@@ -21,9 +21,15 @@ CHECK_DEPS += testing $(BUILD)/kill_calls
 
 # Histories of many processes on one store, and their judge.
 HISTORY := $(BUILD)/stress/history $(BUILD)/stress/check_history
-CHECK_DEPS += $(HISTORY)
+CHECK_DEPS += $(HISTORY) testing-history
 $(BUILD)/stress/history: $(BUILD)/obj/tests/stress/history.o $(BUILD)/libsst.a
 $(BUILD)/stress/check_history: $(patsubst %,$(BUILD)/obj/tests/stress/%.o,check_history check_order check_keys)
 $(HISTORY):
 	@mkdir -p $(@D)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# With kill points, beside the programs that have them.
+.PHONY: testing-history
+testing-history: testing
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/testing CFLAGS='$(CFLAGS) -DLSM_TESTING' \
+		LDFLAGS='$(LDFLAGS) $(TESTING_WRAP:%=-Wl,--wrap=%)' $(BUILD)/testing/stress/history
