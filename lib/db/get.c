@@ -7,11 +7,10 @@
 #include "db/apply.h"
 #include "db/tables.h"
 
-static int memtable_get(struct lsm *db, const struct memtable *m, struct sst_slice key, uint64_t snapshot,
-	struct sst_slice *value)
+static int get_from(struct lsm *db, struct memtable *m, struct sst_slice key, uint64_t snapshot, struct sst_slice *value)
 {
 	const struct tree_record *r;
-	int rc = tree_get(&m->tree, key, snapshot, &r);
+	int rc = memtable_get(m, key, snapshot, &r);
 	store_condemn(db, rc);
 	if (rc < 0)
 		return rc;
@@ -35,10 +34,10 @@ int view_get(struct lsm *db, const struct view *v, uint64_t snapshot, struct sst
 {
 	for (uint64_t n = v->active; n >= v->oldest && n; n--) {
 		struct memtable *m;
-		int rc = view_memtable(db, n, &m);
+		int rc = view_memtable_find(db, n, &m);
 		if (rc)
 			return rc == SST_NO ? VIEW_MOVED : rc;
-		rc = memtable_get(db, m, key, snapshot, value);
+		rc = get_from(db, m, key, snapshot, value);
 		if (rc != SST_NO)
 			return rc == KEY_DELETED ? SST_NO : rc;
 	}

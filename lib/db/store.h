@@ -22,7 +22,7 @@
 #define LOCK_LIVE (UINT64_C(1) << 41)	    /* + id, W: this writer lives */
 
 #define FROZEN_MAX 4	/* frozen memtables; then writers flush */
-#define MAPPED_MAX 8	/* memtables a handle keeps mapped */
+#define MAPPED_MAX 8	/* memtables a handle keeps open */
 
 struct open_table;
 
@@ -45,7 +45,7 @@ struct lsm {
 	unsigned forks;		/* process_forks() of the process that opened it */
 	uint64_t checked_ns;	/* when the control segment was last seen to have its name */
 
-	struct memtable mapped[MAPPED_MAX]; /* base NULL: free */
+	struct memtable mapped[MAPPED_MAX]; /* those that are open; not all are mapped */
 	int wal_fd;
 	uint64_t wal_generation; /* whose log wal_fd is */
 	uint64_t written;	/* log position behind our last write */
@@ -170,6 +170,8 @@ void view_publish(struct lsm *db, struct view *v);
 int view_retry(struct lsm *db, const struct view *v, int rc, bool *rebuilt);
 /* The memtable of a generation, mapped. SST_NO: its segment is gone (the view has moved). */
 int view_memtable(struct lsm *db, uint64_t generation, struct memtable **m);
+/* The same for memtable_get: it need not be mapped. */
+int view_memtable_find(struct lsm *db, uint64_t generation, struct memtable **m);
 /* The same for the caller alone, who closes it (in a private store: borrowed). */
 int view_memtable_own(struct lsm *db, uint64_t generation, struct memtable *m);
 /* A free slot of db->mapped; the oldest generation's is freed when there is none. */

@@ -51,7 +51,7 @@ struct memtable *view_slot(struct lsm *db)
 {
 	struct memtable *oldest = &db->mapped[0];
 	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++) {
-		if (!m->segment.base)
+		if (!memtable_is_open(m))
 			return m;
 		if (m->generation < oldest->generation)
 			oldest = m;
@@ -65,7 +65,7 @@ static int open_segment(struct lsm *db, const struct generation *d, uint64_t gen
 	char name[SEGMENT_NAME_MAX];
 	struct segment s;
 	segment_name(name, db->control->token, d->place, generation);
-	int rc = segment_open(&s, segment_place_fd(db, d->place), name, memtable_commit_for(0, 0),
+	int rc = segment_find(&s, segment_place_fd(db, d->place), name, memtable_commit_for(0, 0),
 		db->control_segment.read_only);
 	if (!rc)
 		rc = memtable_attach(m, &s, db->control->token, generation);
@@ -80,13 +80,22 @@ int view_memtable_own(struct lsm *db, uint64_t generation, struct memtable *m)
 		*m = db->mapped[0];
 		return 0;
 	}
-	return d->number == generation ? open_segment(db, d, generation, m) : SST_NO;
+	int rc = d->number == generation ? open_segment(db, d, generation, m) : SST_NO;
+	if (!rc && (rc = memtable_map(m)) != 0)
+		memtable_close(m);
+	return rc;
 }
 
-int view_memtable(struct lsm *db, uint64_t generation, struct memtable **out)
+int view_memtable(struct lsm *db, uint64_t generation, struct memtable **m)
+{
+	int rc = view_memtable_find(db, generation, m);
+	return rc ? rc : memtable_map(*m);
+}
+
+int view_memtable_find(struct lsm *db, uint64_t generation, struct memtable **out)
 {
 	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
-		if (m->segment.base && m->generation == generation) {
+		if (memtable_is_open(m) && m->generation == generation) {
 			*out = m;
 			return 0;
 		}
@@ -100,7 +109,7 @@ int view_memtable(struct lsm *db, uint64_t generation, struct memtable **out)
 void view_forget(struct lsm *db, uint64_t oldest)
 {
 	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
-		if (m->segment.base && m->generation < oldest)
+		if (memtable_is_open(m) && m->generation < oldest)
 			memtable_close(m);
 }
 

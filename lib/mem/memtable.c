@@ -9,15 +9,19 @@
  */
 #include "mem/memtable.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "mem/window.h"
 #include "os/kill_point.h"
 
 #define MEMTABLE_MAGIC UINT64_C(0x31656c626174656d) /* "metable1" */
 #define ARENA_START 4096
 #define COMMIT_STEP (UINT64_C(2) << 20)
 #define COMMIT_FIRST (UINT64_C(128) << 10)
+/* Lookups through a window until it is mapped. A lookup touches two pages for the first time, or makes a dozen reads. */
+#define WINDOW_LOOKUPS 64
 #define SEGMENT_MAX (UINT64_C(32) << 30) /* what 32-bit references reach */
 
 struct memtable_header {
@@ -49,7 +53,7 @@ static void bind(struct memtable *m, struct segment *s, uint64_t generation)
 {
 	*m = (struct memtable){.segment = *s, .generation = generation};
 	struct memtable_header *h = (void *)m->segment.base;
-	m->tree = (struct tree){m->segment.base, &h->tree, m->segment.size};
+	m->tree = (struct tree){.base = m->segment.base, .header = &h->tree, .mapped = m->segment.size};
 	*s = (struct segment){.fd = -1};
 }
 
@@ -70,21 +74,70 @@ int memtable_format(struct memtable *m, struct segment *s, uint64_t commit, cons
 	return rc;
 }
 
+static bool header_is(const struct memtable_header *h, const uint8_t token[TOKEN_SIZE], uint64_t generation, uint64_t size)
+{
+	return h->magic == MEMTABLE_MAGIC && h->layout == LAYOUT && !memcmp(h->token, token, TOKEN_SIZE) &&
+	       h->generation == generation && size <= SEGMENT_MAX &&
+	       atomic_load_explicit(&h->tree.committed, memory_order_relaxed) <= size;
+}
+
+static int attach_window(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation)
+{
+	struct memtable_header h;
+	*m = (struct memtable){.segment = *s, .generation = generation, .window = window_new(s)};
+	*s = (struct segment){.fd = -1};
+	int rc = m->window ? segment_read(&m->segment, 0, &h, sizeof(h)) : fail_memory();
+	return rc ? rc : header_is(&h, token, generation, m->segment.size) ? 0 : SST_NO;
+}
+
 int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation)
 {
-	bind(m, s, generation);
-	const struct memtable_header *h = (const void *)m->segment.base;
-	if (h->magic == MEMTABLE_MAGIC && h->layout == LAYOUT && !memcmp(h->token, token, TOKEN_SIZE) &&
-		h->generation == generation && m->segment.size <= SEGMENT_MAX &&
-		atomic_load_explicit(&h->tree.committed, memory_order_relaxed) <= m->segment.size)
+	int rc = 0;
+	if (!s->base) {
+		rc = attach_window(m, s, token, generation);
+	} else {
+		bind(m, s, generation);
+		rc = header_is((const void *)m->segment.base, token, generation, m->segment.size) ? 0 : SST_NO;
+	}
+	if (rc)
+		memtable_close(m);
+	return rc == SST_NO ? fail(SST_ECORRUPT, "memtable segment of generation %llu is not what it should be",
+				      (unsigned long long)generation)
+			    : rc;
+}
+
+int memtable_map(struct memtable *m)
+{
+	if (m->segment.base)
 		return 0;
-	memtable_close(m);
-	return fail(SST_ECORRUPT, "memtable segment of generation %llu is not what it should be",
-		(unsigned long long)generation);
+	int rc = segment_map(&m->segment);
+	if (rc)
+		return rc;
+	window_free(m->window);
+	struct segment s = m->segment;
+	bind(m, &s, m->generation);
+	return 0;
+}
+
+int memtable_get(struct memtable *m, struct sst_slice key, uint64_t snapshot, const struct tree_record **found)
+{
+	int rc = m->window && ++m->lookups > WINDOW_LOOKUPS ? memtable_map(m) : 0;
+	if (rc)
+		return rc;
+	if (!m->window)
+		return tree_get(&m->tree, key, snapshot, found);
+	rc = window_renew(m->window, offsetof(struct memtable_header, tree));
+	if (rc)
+		return rc;
+	struct tree t = {.header = window_header(m->window), .mapped = m->segment.size, .window = m->window};
+	rc = tree_get(&t, key, snapshot, found);
+	int trouble = rc == SST_ECORRUPT ? window_error(m->window) : 0;
+	return trouble ? trouble : rc;
 }
 
 void memtable_close(struct memtable *m)
 {
+	window_free(m->window);
 	segment_close(&m->segment);
 	*m = (struct memtable){.segment.fd = -1};
 }

@@ -15,8 +15,15 @@
 struct memtable {
 	struct segment segment;
 	struct tree tree;
+	struct window *window; /* as long as it is not mapped */
+	unsigned lookups;      /* through the window */
 	uint64_t generation;
 };
+
+static inline bool memtable_is_open(const struct memtable *m)
+{
+	return m->segment.base || m->window;
+}
 
 /* How much of a new segment must be backed for it to take n records with `bytes` of keys and values (0, 0: at least). */
 uint64_t memtable_commit_for(uint64_t bytes, uint64_t n);
@@ -26,7 +33,8 @@ uint64_t memtable_segment_size(uint64_t limit, uint64_t commit);
 /* Makes an empty memtable in a fresh segment, which it takes (also on failure), and of which `commit` bytes are backed. */
 int memtable_format(struct memtable *m, struct segment *s, uint64_t commit, const uint8_t token[TOKEN_SIZE],
 	uint64_t generation);
-/* Takes a segment (also on failure) that somebody formatted; anything unexpected is SST_ECORRUPT. */
+/* Takes a segment (also on failure) that somebody formatted; anything unexpected is SST_ECORRUPT. If it is not mapped, only
+ * memtable_get and memtable_map are for it. */
 int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation);
 void memtable_close(struct memtable *m); /* accepts a zeroed one */
 
@@ -34,7 +42,13 @@ void memtable_close(struct memtable *m); /* accepts a zeroed one */
  * SST_EFULL when the system has no room. REQUIRES: the writer lock. */
 int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n);
 
-/* tree_insert and tree_get of mem/tree.h with m->tree. */
+/* Maps one that was attached without. Nothing happens to others. */
+int memtable_map(struct memtable *m);
+
+/* As tree_get; *found lives until the next call. One that is not mapped is read, the first few times. */
+int memtable_get(struct memtable *m, struct sst_slice key, uint64_t snapshot, const struct tree_record **found);
+
+/* tree_insert of mem/tree.h with m->tree. */
 
 uint64_t memtable_used(const struct memtable *m);   /* bytes of the segment in use */
 uint64_t memtable_entries(const struct memtable *m);

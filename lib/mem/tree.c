@@ -35,6 +35,7 @@
 
 #include "base/crc32c.h"
 #include "base/status.h"
+#include "mem/window.h"
 #include "os/kill_point.h"
 
 #if defined(__SSE2__)
@@ -80,12 +81,20 @@ static int damaged(void)
 
 /* ---------------------------------------------------------------- references */
 
+static void *read_node(const struct tree *t, uint64_t offset, uint64_t size)
+{
+	/* What kind it is will be known when it is here. */
+	bool room = offset + sizeof(struct inner) <= t->mapped;
+	return window_at(t->window, offset, room ? sizeof(struct inner) : size);
+}
+
+/* A node. */
 static inline void *at(const struct tree *t, uint32_t ref, uint64_t size)
 {
 	uint64_t offset = (uint64_t)ref * 8;
 	if (__builtin_expect(!ref || offset + size > t->mapped, 0))
 		return NULL;
-	return t->base + offset;
+	return __builtin_expect(t->base != NULL, 1) ? t->base + offset : read_node(t, offset, size);
 }
 
 static inline uint32_t ref_of(const struct tree *t, const void *p)
@@ -104,13 +113,31 @@ static inline const struct inner *inner_at(const struct tree *t, uint32_t ref)
 	return in && in->count && in->count <= INNER_MAX ? in : NULL;
 }
 
+static inline bool record_fits(const struct tree *t, uint64_t offset, const struct tree_record *r)
+{
+	return offset + RECORD_HEADER + r->key_size + (uint64_t)r->value_size <= t->mapped;
+}
+
+#define RECORD_GUESS 256 /* bytes that most records do not exceed */
+
+static const struct tree_record *read_record(const struct tree *t, uint64_t offset)
+{
+	size_t guess = t->mapped - offset < RECORD_GUESS ? (size_t)(t->mapped - offset) : RECORD_GUESS;
+	const struct tree_record *r = window_at(t->window, offset, guess);
+	if (!r || !record_fits(t, offset, r))
+		return NULL;
+	return window_at(t->window, offset, RECORD_HEADER + (size_t)r->key_size + r->value_size);
+}
+
 static inline const struct tree_record *record_at(const struct tree *t, uint32_t ref)
 {
-	const struct tree_record *r = at(t, ref, RECORD_HEADER);
-	if (!r)
+	uint64_t offset = (uint64_t)ref * 8;
+	if (__builtin_expect(!ref || offset + RECORD_HEADER > t->mapped, 0))
 		return NULL;
-	uint64_t end = (uint64_t)ref * 8 + RECORD_HEADER + r->key_size + (uint64_t)r->value_size;
-	return end <= t->mapped ? r : NULL;
+	if (__builtin_expect(!t->base, 0))
+		return read_record(t, offset);
+	const struct tree_record *r = (const void *)(t->base + offset);
+	return record_fits(t, offset, r) ? r : NULL;
 }
 
 static inline unsigned leaf_count(const struct leaf *l)
@@ -317,6 +344,8 @@ static inline unsigned node_level(const struct tree *t, uint32_t ref)
 /* All lines of a node at once: one wait for memory instead of one for each line that the search touches. */
 static inline void prefetch_node(const struct tree *t, uint32_t ref, unsigned level)
 {
+	if (!t->base)
+		return;
 	const uint8_t *p = t->base + (uint64_t)ref * 8; /* only a hint: an address that is wrong does no harm */
 	for (unsigned i = 0; i < (level ? sizeof(struct inner) : sizeof(struct leaf)); i += 64)
 		__builtin_prefetch(p + i);

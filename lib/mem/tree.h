@@ -21,11 +21,15 @@ struct tree_header {
 	_Atomic uint64_t entries, deletions, raw_bytes, leaves;
 };
 
-/* A mapped tree: base of the segment, its header, bytes mapped. Copy freely. */
+struct window;
+
+/* A tree: base of the segment, its header, bytes mapped. Copy freely. Without a base, `mapped` bytes are there to be read
+ * through the window (mem/window.h): that is for tree_get. */
 struct tree {
 	uint8_t *base;
 	struct tree_header *header;
 	uint64_t mapped;
+	struct window *window;
 };
 
 /* A record in the arena: an internal key and its value, written once, then linked. */
@@ -58,7 +62,7 @@ int tree_format(struct tree *t);
 int tree_insert(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_slice value);
 
 /* The newest entry of the key whose sequence is <= snapshot: 0 with *found (checked against its crc; lives as
- * long as the mapping), SST_NO, or SST_ECORRUPT. */
+ * long as the mapping, or until the window is renewed), SST_NO, or SST_ECORRUPT. */
 int tree_get(const struct tree *t, struct sst_slice key, uint64_t snapshot, const struct tree_record **found);
 
 /* Checks the crc of a record. */

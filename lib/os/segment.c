@@ -23,12 +23,14 @@ int segment_dir(int *dirfd)
 	return *dirfd < 0 ? fail_errno("cannot open /dev/shm") : 0;
 }
 
-static int map(struct segment *s, const char *name)
+int segment_map(struct segment *s)
 {
+	if (s->base)
+		return 0;
 	int prot = s->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	void *p = mmap(NULL, s->size, prot, MAP_SHARED, s->fd, 0);
 	if (p == MAP_FAILED)
-		return fail_errno("cannot map segment '%s'", name);
+		return fail_errno("cannot map a segment of %llu bytes", (unsigned long long)s->size);
 	s->base = p;
 	return 0;
 }
@@ -62,7 +64,7 @@ static int create_steps(struct segment *s, const char *name, uint64_t committed,
 		return rc;
 	s->device = id.device;
 	s->inode = id.inode;
-	return map(s, name);
+	return segment_map(s);
 }
 
 int segment_create(struct segment *s, int dirfd, const char *name, uint64_t size, uint64_t committed, mode_t mode,
@@ -90,7 +92,7 @@ int segment_anonymous(struct segment *s, uint64_t size)
 	return 0;
 }
 
-int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only)
+int segment_find(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only)
 {
 	*s = (struct segment){.fd = -1, .read_only = read_only};
 	int rc = file_open(&s->fd, dirfd, name, read_only ? O_RDONLY : O_RDWR, 0);
@@ -105,7 +107,6 @@ int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_m
 		s->size = id.size;
 		s->device = id.device;
 		s->inode = id.inode;
-		rc = map(s, name);
 	}
 	if (rc)
 		segment_close(s);
@@ -116,6 +117,21 @@ bool segment_cut(const struct segment *s)
 {
 	struct stat st;
 	return s->fd >= 0 && fstat(s->fd, &st) == 0 && (uint64_t)st.st_size < s->size;
+}
+
+int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only)
+{
+	int rc = segment_find(s, dirfd, name, size_min, read_only);
+	if (!rc)
+		rc = segment_map(s);
+	if (rc)
+		segment_close(s);
+	return rc;
+}
+
+int segment_read(const struct segment *s, uint64_t offset, void *to, size_t n)
+{
+	return file_read(s->fd, offset, to, n, "segment");
 }
 
 int segment_commit(struct segment *s, uint64_t from, uint64_t to)

@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 struct segment {
-	uint8_t *base; /* NULL: none mapped */
+	uint8_t *base; /* NULL: not mapped */
 	uint64_t size; /* bytes mapped = size of the file, backed or not */
 	int fd;	       /* -1 for an anonymous one */
 	uint64_t device, inode;
@@ -35,6 +35,11 @@ int segment_anonymous(struct segment *s, uint64_t size);
 /* Opens and maps what is there, if it is a regular file of at least `size_min` bytes. SST_NO: no such file (no message).
  * The caller checks device, inode and content. */
 int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only);
+/* The same without mapping it; segment_map() can follow, and does nothing to one that is mapped. */
+int segment_find(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only);
+int segment_map(struct segment *s);
+/* Reads n bytes at offset of one that is or is not mapped. */
+int segment_read(const struct segment *s, uint64_t offset, void *to, size_t n);
 /* Backs bytes [from, to). SST_EFULL when there is no room; SST_ECORRUPT when the file has been cut short. */
 int segment_commit(struct segment *s, uint64_t from, uint64_t to);
 /* Asks for huge pages for [from, to) of a committed part, and for its page tables to be filled at once rather than by one
