@@ -256,7 +256,7 @@ static bool memory_cut(struct lsm *db)
 	if (segment_cut(&db->control_segment))
 		return true;
 	for (const struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
-		if (m->segment.base && segment_cut(&m->segment)) {
+		if (memtable_is_open(m) && segment_cut(&m->segment)) {
 			store_condemn(db, SST_ECORRUPT);
 			return true;
 		}

@@ -137,6 +137,7 @@ void lsm_close(struct lsm *db)
 	file_close(&db->dirfd);
 	lsm_batch_free(db->single);
 	buf_release(&db->frame);
+	buf_release(&db->run);
 	free(db->path);
 	free(db);
 }

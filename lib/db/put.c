@@ -3,7 +3,7 @@
  * Put
  *
  *     take the writer lock
- *       room: everything that can fail for want of space happens here, before the log is touched
+ *       room: everything that can fail for want of space or memory happens here, before the log is touched
  *       seal the batch: sequence = visible + 1, the note of replay.c
  *       dirty = 1
  *       pwrite the framed record at wal_tail       error: cut the log back, or poison it
@@ -44,8 +44,30 @@ static int flush_meanwhile(struct lsm *db)
 	return rc ? rc : writer_lock(db);
 }
 
+#define RUN_MAX ((size_t)1 << 20) /* bytes of a batch whose records are put together beforehand */
+
+/* All that could go wrong behind the log is done before it: the records are made, in memory of ours, and the places where they
+ * go are looked at. A large batch goes through the mapping instead, record by record, which takes no memory. */
+static int prepare(struct lsm *db, struct lsm_batch *b, struct memtable *m)
+{
+	struct batch_iter it;
+	struct batch_op op;
+	buf_clear(&db->run);
+	if (b->batch.rep.size > RUN_MAX)
+		return memtable_map(m);
+	batch_seal(&b->batch, atomic_load_explicit(&db->control->visible, memory_order_relaxed) + 1);
+	int rc = batch_iter_init(&it, buf_slice(&b->batch.rep));
+	while (!rc && (rc = batch_iter_next(&it, &op)) == 0) {
+		if (op.type == TYPE_LOG_DATA)
+			continue;
+		tree_run_add(&db->run, op.key, tag_make(op.sequence, op.type), op.value);
+		rc = memtable_prepare(m, op.key, tag_make(op.sequence, op.type), b->batch.count);
+	}
+	return rc == SST_NO ? buf_check(&db->run) : rc;
+}
+
 /* Room for a batch in the active memtable. 0 with the lock held; on an error it is released. */
-static int make_room(struct lsm *db, const struct lsm_batch *b, struct generation **g, struct memtable **m)
+static int make_room(struct lsm *db, struct lsm_batch *b, struct generation **g, struct memtable **m)
 {
 	for (;;) {
 		int rc = writer_active(db, g, m);
@@ -56,7 +78,7 @@ static int make_room(struct lsm *db, const struct lsm_batch *b, struct generatio
 		bool empty = memtable_entries(*m) == 0;
 		if (!poisoned && (empty || memtable_used(*m) < db->config.write_buffer_size)) {
 			rc = memtable_reserve(*m, b->bytes, b->batch.count);
-			if (rc == 0)
+			if (rc == 0 && (rc = prepare(db, b, *m)) == 0)
 				return 0;
 			store_condemn(db, rc);
 			/* No room in shared memory: begin another memtable, wherever there is room for this batch. */
@@ -128,9 +150,13 @@ static int write_locked(struct lsm *db, struct lsm_batch *b, struct generation *
 		return rc;
 	struct apply a = {.memtable = m, .generation = g, .control = c};
 	KILL_POINT("put-appended");
-	rc = apply_batch(&a, buf_slice(&b->batch.rep));
-	if (rc)
-		return fail_in(rc, "the record is in the log but not in the memtable"); /* dirty: repaired by the next */
+	if (!atomic_load_explicit(&g->first_ns, memory_order_relaxed))
+		atomic_store_explicit(&g->first_ns, clock_boot_ns(), memory_order_relaxed);
+	rc = db->run.size ? memtable_insert(m, &db->run) : apply_batch(&a, buf_slice(&b->batch.rep));
+	if (rc) { /* whoever comes next shall see it: rebuild the memtable from the log */
+		atomic_store(&c->condemned, 1);
+		return fail_in(rc, "the record is in the log but not in the memtable");
+	}
 	KILL_POINT("put-linked");
 	atomic_store_explicit(&c->visible, sequence + b->batch.count - 1, memory_order_release);
 	KILL_POINT("put-visible");
@@ -165,7 +191,7 @@ static int all_absent(struct lsm *db, const struct lsm_batch *b)
 }
 
 /* The writer lock and room for the batch. */
-static int begin_once(struct lsm *db, const struct lsm_batch *b, struct generation **g, struct memtable **m)
+static int begin_once(struct lsm *db, struct lsm_batch *b, struct generation **g, struct memtable **m)
 {
 	int rc = store_ready(db);
 	if (!rc)
@@ -176,7 +202,7 @@ static int begin_once(struct lsm *db, const struct lsm_batch *b, struct generati
 }
 
 /* Memory that turns out to be damaged or gone is rebuilt, once, as nothing has been written yet. */
-static int begin_write(struct lsm *db, const struct lsm_batch *b, struct generation **g, struct memtable **m)
+static int begin_write(struct lsm *db, struct lsm_batch *b, struct generation **g, struct memtable **m)
 {
 	if (db->options.read_only)
 		return fail(SST_EINVAL, "store '%s' is open for reading only", db->path);
@@ -202,6 +228,8 @@ int lsm_write(struct lsm *db, struct lsm_batch *b, unsigned flags)
 		/* Reading tables may have unmapped the memtable. */
 		if (!rc)
 			rc = writer_active(db, &g, &m);
+		if (!rc)
+			rc = prepare(db, b, m);
 	}
 	if (!rc)
 		rc = write_locked(db, b, g, m);

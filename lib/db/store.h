@@ -60,6 +60,7 @@ struct lsm {
 
 	struct lsm_batch *single; /* for lsm_put and lsm_delete */
 	struct buf frame;	/* framed record */
+	struct buf run;		/* records of the batch to be written, as the memtable has them */
 };
 
 struct lsm_batch {
@@ -189,7 +190,7 @@ int writer_identify(struct lsm *db); /* takes a LIVE byte, once */
 bool writer_dead(const struct lsm *db, uint32_t id);
 int writer_lock(struct lsm *db);
 void writer_unlock(struct lsm *db);
-/* REQUIRES: the writer lock. Opens the active generation: its memtable and log. */
+/* REQUIRES: the writer lock. Opens the active generation: its memtable (which need not be mapped) and log. */
 int writer_active(struct lsm *db, struct generation **g, struct memtable **m);
 
 /* ---- rotate.c. REQUIRES (both): the writer lock. */

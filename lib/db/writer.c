@@ -91,6 +91,8 @@ static int repair(struct lsm *db)
 	struct generation *g;
 	struct memtable *m;
 	int rc = writer_active(db, &g, &m);
+	if (!rc)
+		rc = memtable_map(m);
 	if (rc)
 		return rc;
 	struct apply a = {.memtable = m, .generation = g, .control = db->control};
@@ -158,7 +160,9 @@ int writer_active(struct lsm *db, struct generation **g, struct memtable **m)
 {
 	struct view v = view_read(db, NULL);
 	*g = control_generation(db->control, v.active);
-	int rc = view_memtable(db, v.active, m);
+	int rc = view_memtable_find(db, v.active, m);
+	if (!rc)
+		rc = memtable_refresh(*m);
 	if (rc == SST_NO)
 		rc = fail(SST_ECORRUPT, "the active memtable segment is gone");
 	if (!rc && (db->wal_fd < 0 || db->wal_generation != v.active)) {

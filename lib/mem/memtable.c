@@ -20,8 +20,12 @@
 #define ARENA_START 4096
 #define COMMIT_STEP (UINT64_C(2) << 20)
 #define COMMIT_FIRST (UINT64_C(128) << 10)
+/* A shorter run is copied through the mapping. */
+#define RUN_WRITE_MIN 2048
 /* Lookups through a window until it is mapped. A lookup touches two pages for the first time, or makes a dozen reads. */
 #define WINDOW_LOOKUPS 64
+/* Records of one write that are inserted through a window. */
+#define WINDOW_INSERTS 8
 #define SEGMENT_MAX (UINT64_C(32) << 30) /* what 32-bit references reach */
 
 struct memtable_header {
@@ -74,6 +78,8 @@ int memtable_format(struct memtable *m, struct segment *s, uint64_t commit, cons
 	return rc;
 }
 
+#define TREE_HEADER offsetof(struct memtable_header, tree)
+
 static bool header_is(const struct memtable_header *h, const uint8_t token[TOKEN_SIZE], uint64_t generation, uint64_t size)
 {
 	return h->magic == MEMTABLE_MAGIC && h->layout == LAYOUT && !memcmp(h->token, token, TOKEN_SIZE) &&
@@ -86,6 +92,9 @@ static int attach_window(struct memtable *m, struct segment *s, const uint8_t to
 	struct memtable_header h;
 	*m = (struct memtable){.segment = *s, .generation = generation, .window = window_new(s)};
 	*s = (struct segment){.fd = -1};
+	if (m->window)
+		m->tree = (struct tree){
+			.header = window_header(m->window), .mapped = m->segment.size, .window = m->window};
 	int rc = m->window ? segment_read(&m->segment, 0, &h, sizeof(h)) : fail_memory();
 	return rc ? rc : header_is(&h, token, generation, m->segment.size) ? 0 : SST_NO;
 }
@@ -119,6 +128,82 @@ int memtable_map(struct memtable *m)
 	return 0;
 }
 
+int memtable_refresh(struct memtable *m)
+{
+	return m->window ? window_renew(m->window, TREE_HEADER) : 0;
+}
+
+/* A header field of one that is not mapped goes to the file. */
+static int write_header(struct memtable *m, size_t from, size_t to)
+{
+	const uint8_t *h = (const void *)m->tree.header;
+	return m->window ? window_write(m->window, TREE_HEADER + from, h + from, to - from) : 0;
+}
+
+int memtable_prepare(struct memtable *m, struct sst_slice key, uint64_t tag, size_t count)
+{
+	if (!m->window)
+		return 0;
+	m->lookups++;
+	if (count > WINDOW_INSERTS || m->lookups > WINDOW_LOOKUPS)
+		return memtable_map(m);
+	int rc = tree_has_room(&m->tree, key, tag, count);
+	return rc == SST_NO ? memtable_map(m) : rc == SST_ECORRUPT && window_error(m->window) ? window_error(m->window) : rc;
+}
+
+/* Everything that can fail here leaves the segment as sound as it was: insert_mapped takes it from there. */
+static int insert_window(struct memtable *m, const struct buf *run, uint64_t offset, size_t *done)
+{
+	/* That the room is taken must be known before anything refers to it. */
+	int rc = write_header(m, offsetof(struct tree_header, used), offsetof(struct tree_header, committed));
+	if (!rc)
+		rc = segment_write(&m->segment, offset, run->data, run->size);
+	KILL_POINT("memtable-run");
+	if (!rc)
+		rc = tree_run_link(&m->tree, run, offset, done);
+	if (!rc)
+		rc = write_header(m, offsetof(struct tree_header, entries), sizeof(struct tree_header));
+	return rc;
+}
+
+/* Nobody else changes these while we hold the writer lock: what we counted up to now is right. */
+static void header_restore(struct tree_header *to, const struct tree_header *from)
+{
+	atomic_store_explicit(&to->used, from->used, memory_order_relaxed);
+	atomic_store_explicit(&to->entries, from->entries, memory_order_relaxed);
+	atomic_store_explicit(&to->deletions, from->deletions, memory_order_relaxed);
+	atomic_store_explicit(&to->raw_bytes, from->raw_bytes, memory_order_relaxed);
+}
+
+static int insert_mapped(struct memtable *m, const struct buf *run, uint64_t offset, size_t *done)
+{
+	if (m->window) {
+		struct tree_header counted = *m->tree.header;
+		int rc = memtable_map(m);
+		if (rc)
+			return rc;
+		header_restore(m->tree.header, &counted);
+	}
+	bool written = run->size >= RUN_WRITE_MIN && segment_write(&m->segment, offset, run->data, run->size) == 0;
+	if (!written)
+		memcpy(m->segment.base + offset, run->data, run->size);
+	KILL_POINT("memtable-run");
+	return tree_run_link(&m->tree, run, offset, done);
+}
+
+int memtable_insert(struct memtable *m, const struct buf *run)
+{
+	uint64_t offset;
+	size_t done = 0;
+	/* Writing would make it longer again, with a hole full of zeros; touching it would be the end of the process. */
+	if (segment_cut(&m->segment))
+		return fail(SST_EBUSY, "the shared memory was cut short while in use (nothing acknowledged is lost): try again");
+	int rc = tree_run_take(&m->tree, run, &offset);
+	if (rc)
+		return rc;
+	return m->window && insert_window(m, run, offset, &done) == 0 ? 0 : insert_mapped(m, run, offset, &done);
+}
+
 int memtable_get(struct memtable *m, struct sst_slice key, uint64_t snapshot, const struct tree_record **found)
 {
 	int rc = m->window && ++m->lookups > WINDOW_LOOKUPS ? memtable_map(m) : 0;
@@ -126,11 +211,10 @@ int memtable_get(struct memtable *m, struct sst_slice key, uint64_t snapshot, co
 		return rc;
 	if (!m->window)
 		return tree_get(&m->tree, key, snapshot, found);
-	rc = window_renew(m->window, offsetof(struct memtable_header, tree));
+	rc = memtable_refresh(m);
 	if (rc)
 		return rc;
-	struct tree t = {.header = window_header(m->window), .mapped = m->segment.size, .window = m->window};
-	rc = tree_get(&t, key, snapshot, found);
+	rc = tree_get(&m->tree, key, snapshot, found);
 	int trouble = rc == SST_ECORRUPT ? window_error(m->window) : 0;
 	return trouble ? trouble : rc;
 }
@@ -157,10 +241,10 @@ int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n)
 	if (rc)
 		return rc;
 	KILL_POINT("memtable-committed");
-	if (to - have >= COMMIT_STEP)
+	if (m->segment.base && to - have >= COMMIT_STEP)
 		segment_warm(&m->segment, (have + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1), to);
 	atomic_store_explicit(&h->committed, to, memory_order_release);
-	return 0;
+	return write_header(m, offsetof(struct tree_header, committed), offsetof(struct tree_header, entries));
 }
 
 uint64_t memtable_used(const struct memtable *m)

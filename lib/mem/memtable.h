@@ -34,7 +34,7 @@ uint64_t memtable_segment_size(uint64_t limit, uint64_t commit);
 int memtable_format(struct memtable *m, struct segment *s, uint64_t commit, const uint8_t token[TOKEN_SIZE],
 	uint64_t generation);
 /* Takes a segment (also on failure) that somebody formatted; anything unexpected is SST_ECORRUPT. If it is not mapped, only
- * memtable_get and memtable_map are for it. */
+ * what says so is for it. */
 int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation);
 void memtable_close(struct memtable *m); /* accepts a zeroed one */
 
@@ -45,11 +45,17 @@ int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n);
 /* Maps one that was attached without. Nothing happens to others. */
 int memtable_map(struct memtable *m);
 
-/* As tree_get; *found lives until the next call. One that is not mapped is read, the first few times. */
+/* As tree_get, also for one that is not mapped; *found lives until the next call. That is read, the first few times, and then mapped. */
 int memtable_get(struct memtable *m, struct sst_slice key, uint64_t snapshot, const struct tree_record **found);
 
-/* tree_insert of mem/tree.h with m->tree. */
+/* Inserts the records that tree_run_add put into the run. REQUIRES: as tree_insert, and memtable_prepare() for each of the
+ * `count` keys: after that it fails for nothing but damage, or when neither writing nor mapping is possible any more. */
+int memtable_insert(struct memtable *m, const struct buf *run);
+int memtable_prepare(struct memtable *m, struct sst_slice key, uint64_t tag, size_t count);
+/* tree_insert of mem/tree.h with m->tree, for one that is mapped. */
 
+/* The figures below of one that is not mapped are those of its last refresh or insert; of others they are live. */
+int memtable_refresh(struct memtable *m);
 uint64_t memtable_used(const struct memtable *m);   /* bytes of the segment in use */
 uint64_t memtable_entries(const struct memtable *m);
 uint64_t memtable_bytes(const struct memtable *m);  /* of keys and values */

@@ -17,8 +17,9 @@
  *
  * A digest is the four bytes behind a prefix, big-endian, zero-padded: different digests order as the keys do, equal
  * ones say nothing and the keys are compared. A leaf's prefix is what its two bounds (separators above it) have in
- * common, so every key that can ever come there has it. An inner node never changes but for its child slots, so
- * its prefix is what its separators really share, and a key is compared with that prefix first.
+ * common, or the first part of that, so every key that can ever come there has it. An inner node never changes but for its
+ * child slots, so its prefix is what its separators really share (or the first part of that), and a key is compared with
+ * that prefix first.
  *
  * separator[i] is the record that was the smallest in child i + 1 when it was split off; a key goes to the last
  * child whose separator is not greater. The bounds of a leaf are therefore records, too.
@@ -32,6 +33,8 @@
  * the next one.
  */
 #include "mem/tree.h"
+
+#include <stddef.h>
 
 #include "base/crc32c.h"
 #include "base/status.h"
@@ -222,7 +225,8 @@ uint64_t tree_bound(uint64_t leaves, uint64_t bytes, uint64_t n)
 	       2 * TREE_DEPTH_MAX * (sizeof(struct inner) + NODE_ALIGN);
 }
 
-static void *arena_take(struct tree *t, uint64_t size, uint64_t align)
+/* The offset of `size` bytes; 0: no room. */
+static uint64_t arena_take(struct tree *t, uint64_t size, uint64_t align)
 {
 	uint64_t used = atomic_load_explicit(&t->header->used, memory_order_relaxed);
 	uint64_t from = (used + align - 1) & ~(align - 1);
@@ -230,17 +234,20 @@ static void *arena_take(struct tree *t, uint64_t size, uint64_t align)
 	if (size > committed || from > committed - size || committed > t->mapped) {
 		fail(SST_EFULL, "memtable segment is full: %llu of %llu bytes", (unsigned long long)used,
 			(unsigned long long)committed);
-		return NULL;
+		return 0;
 	}
 	atomic_store_explicit(&t->header->used, from + size, memory_order_relaxed);
-	return t->base + from;
+	return from;
 }
 
-static struct tree_record *record_new(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_slice value)
+static void *node_new(struct tree *t, uint64_t size)
 {
-	struct tree_record *r = arena_take(t, RECORD_HEADER + key.size + value.size, RECORD_ALIGN);
-	if (!r)
-		return NULL;
+	uint64_t from = arena_take(t, size, NODE_ALIGN);
+	return from ? memset(t->base + from, 0, size) : NULL;
+}
+
+static void record_make(struct tree_record *r, struct sst_slice key, uint64_t tag, struct sst_slice value)
+{
 	r->tag = tag;
 	r->key_size = (uint32_t)key.size;
 	r->value_size = (uint32_t)value.size;
@@ -249,15 +256,27 @@ static struct tree_record *record_new(struct tree *t, struct sst_slice key, uint
 	if (value.size)
 		memcpy(r->data + key.size, value.data, value.size);
 	r->crc = record_crc(r);
-	KILL_POINT("tree-record");
-	return r;
+}
+
+static size_t record_size(const struct tree_record *r)
+{
+	return (RECORD_HEADER + (size_t)r->key_size + r->value_size + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1);
+}
+
+void tree_run_add(struct buf *run, struct sst_slice key, uint64_t tag, struct sst_slice value)
+{
+	size_t size = RECORD_HEADER + key.size + value.size, pad = -size & (RECORD_ALIGN - 1);
+	if (!buf_reserve(run, size + pad))
+		return;
+	record_make((void *)(run->data + run->size), key, tag, value);
+	memset(run->data + run->size + size, 0, pad);
+	run->size += size + pad;
 }
 
 static struct leaf *leaf_new(struct tree *t, uint16_t prefix_size)
 {
-	struct leaf *l = arena_take(t, sizeof(*l), NODE_ALIGN);
+	struct leaf *l = node_new(t, sizeof(*l));
 	if (l) {
-		memset(l, 0, sizeof(*l));
 		l->prefix_size = prefix_size;
 		uint64_t leaves = atomic_load_explicit(&t->header->leaves, memory_order_relaxed);
 		atomic_store_explicit(&t->header->leaves, leaves + 1, memory_order_relaxed);
@@ -463,6 +482,14 @@ static bool leaf_ascends(const struct tree *t, const struct leaf *l, unsigned n,
 
 /* ---------------------------------------------------------------- split */
 
+/* A record that is to be linked. */
+struct added {
+	struct sst_slice key;
+	uint64_t tag;
+	size_t bytes; /* of key and value */
+	uint32_t ref;
+};
+
 struct split {
 	uint32_t left, right; /* nodes that take the place of one; left may be the old one itself */
 	uint32_t separator;   /* the smallest record of right */
@@ -493,11 +520,22 @@ static int redigest_all(const struct tree *t, struct moved *m, unsigned n, size_
 	return rc;
 }
 
+/* Digests that share their first half leave little to tell entries apart by: only then is it worth to look at the records
+ * for a longer prefix. */
+static bool digests_are_close(const struct moved *m, unsigned n)
+{
+	return n && m[0].digest >> 16 == m[n - 1].digest >> 16;
+}
+
 /* `was` is the prefix of the digests in m. */
 static struct leaf *leaf_of(struct tree *t, struct moved *m, unsigned n, size_t was, uint32_t low, uint32_t high)
 {
-	const struct tree_record *a = low ? record_at(t, low) : NULL, *b = high ? record_at(t, high) : NULL;
-	struct leaf *l = leaf_new(t, a && b ? common_prefix(a, b) : 0);
+	size_t prefix = was;
+	if (low && high && digests_are_close(m, n)) {
+		const struct tree_record *a = record_at(t, low), *b = record_at(t, high);
+		prefix = a && b ? common_prefix(a, b) : 0;
+	}
+	struct leaf *l = leaf_new(t, (uint16_t)prefix);
 	if (!l || redigest_all(t, m, n, was, l->prefix_size))
 		return NULL;
 	for (unsigned i = 0; i < n; i++) {
@@ -545,14 +583,13 @@ static int leaf_entries(const struct tree *t, const struct leaf *l, const struct
 	return 0;
 }
 
-static int split_leaf(struct tree *t, const struct path *path, const struct leaf *l, struct tree_record *r,
+static int split_leaf(struct tree *t, const struct path *path, const struct leaf *l, const struct added *a,
 	struct split *out)
 {
-	struct sst_slice key = tree_record_key(r);
 	size_t prefix = l->prefix_size;
-	struct moved new = {ref_of(t, r), digest_of(key, prefix), fingerprint_of(key)};
+	struct moved new = {a->ref, digest_of(a->key, prefix), fingerprint_of(a->key)};
 	if (!path->high && atomic_load_explicit(&l->sorted, memory_order_relaxed) == TREE_LEAF_MAX &&
-		leaf_ascends(t, l, TREE_LEAF_MAX, key, r->tag)) {
+		leaf_ascends(t, l, TREE_LEAF_MAX, a->key, a->tag)) {
 		const struct leaf *right = leaf_of(t, &new, 1, prefix, new.record, 0);
 		if (!right)
 			return SST_EFULL;
@@ -560,7 +597,7 @@ static int split_leaf(struct tree *t, const struct path *path, const struct leaf
 		return 0;
 	}
 	struct moved all[TREE_LEAF_MAX + 1];
-	int rc = leaf_entries(t, l, &new, key, r->tag, all);
+	int rc = leaf_entries(t, l, &new, a->key, a->tag, all);
 	if (rc)
 		return rc;
 	unsigned n = TREE_LEAF_MAX + 1, half = n / 2;
@@ -573,29 +610,36 @@ static int split_leaf(struct tree *t, const struct path *path, const struct leaf
 	return 0;
 }
 
-/* separator[i] stands between child[i] and child[i + 1]. */
-static struct inner *inner_of(struct tree *t, unsigned level, const uint32_t *child, struct moved *separator,
-	unsigned children, size_t was)
+/* What the first and the last of the separators have in common. SIZE_MAX: damage. */
+static size_t separators_prefix(const struct tree *t, const struct moved *separator, unsigned n)
 {
-	struct inner *in = arena_take(t, sizeof(*in), NODE_ALIGN);
+	const struct tree_record *first = record_at(t, separator[0].record);
+	const struct tree_record *last = record_at(t, separator[n - 1].record);
+	if (first && last)
+		return common_prefix(first, last);
+	damaged();
+	return SIZE_MAX;
+}
+
+/* separator[i] stands between child[i] and child[i + 1]. All of them have the `was` bytes of prefix in common, if `within`. */
+static struct inner *inner_of(struct tree *t, unsigned level, const uint32_t *child, struct moved *separator,
+	unsigned children, size_t was, bool within)
+{
+	struct inner *in = node_new(t, sizeof(*in));
 	if (!in)
 		return NULL;
-	memset(in, 0, sizeof(*in));
 	in->level = (uint8_t)level;
 	in->count = (uint8_t)children;
 	for (unsigned i = 0; i < children; i++)
 		atomic_store_explicit(&in->child[i], child[i], memory_order_relaxed);
 	if (children < 2)
 		return in;
-	const struct tree_record *first = record_at(t, separator[0].record);
-	const struct tree_record *last = record_at(t, separator[children - 2].record);
-	if (!first || !last) {
-		damaged();
+	size_t prefix = within && !digests_are_close(separator, children - 1)
+				? was
+				: separators_prefix(t, separator, children - 1);
+	if (prefix == SIZE_MAX || redigest_all(t, separator, children - 1, was, prefix))
 		return NULL;
-	}
-	in->prefix_size = common_prefix(first, last);
-	if (redigest_all(t, separator, children - 1, was, in->prefix_size))
-		return NULL;
+	in->prefix_size = (uint16_t)prefix;
 	for (unsigned i = 0; i + 1 < children; i++) {
 		in->separator[i] = separator[i].record;
 		in->digest[i] = separator[i].digest;
@@ -625,8 +669,10 @@ static int split_inner(struct tree *t, const struct inner *in, unsigned c, const
 			separator[j - 1] = (struct moved){in->separator[i], in->digest[i], 0};
 	}
 	n++;
+	/* A new first or last separator may be outside of what the others have in common. */
+	bool within = c > 0 && c + 2 < n;
 	if (n <= INNER_MAX) {
-		const struct inner *copy = inner_of(t, in->level, child, separator, n, prefix);
+		const struct inner *copy = inner_of(t, in->level, child, separator, n, prefix, within);
 		if (!copy)
 			return SST_EFULL;
 		out->left = ref_of(t, copy);
@@ -636,19 +682,19 @@ static int split_inner(struct tree *t, const struct inner *in, unsigned c, const
 	unsigned half = c == in->count - 1u && below->left == atomic_load_explicit(&in->child[c], memory_order_relaxed)
 				? n - 1
 				: n / 2;
-	const struct inner *left = inner_of(t, in->level, child, separator, half, prefix);
+	const struct inner *left = inner_of(t, in->level, child, separator, half, prefix, within);
 	const struct inner *right =
-		left ? inner_of(t, in->level, child + half, separator + half, n - half, prefix) : NULL;
+		left ? inner_of(t, in->level, child + half, separator + half, n - half, prefix, within) : NULL;
 	if (!right)
 		return SST_EFULL;
 	*out = (struct split){ref_of(t, left), ref_of(t, right), separator[half - 1].record};
 	return SST_NO;
 }
 
-static int insert_by_split(struct tree *t, const struct path *path, const struct leaf *l, struct tree_record *r)
+static int insert_by_split(struct tree *t, const struct path *path, const struct leaf *l, const struct added *a)
 {
 	struct split s;
-	int rc = split_leaf(t, path, l, r, &s);
+	int rc = split_leaf(t, path, l, a, &s);
 	if (rc)
 		return rc;
 	for (unsigned d = path->depth; d-- > 0;) {
@@ -677,7 +723,7 @@ static int insert_by_split(struct tree *t, const struct path *path, const struct
 	uint32_t child[2] = {s.left, s.right};
 	struct moved separator = {.record = s.separator};
 	rc = redigest(t, &separator, 0);
-	const struct inner *root = rc ? NULL : inner_of(t, path->depth + 1, child, &separator, 2, 0);
+	const struct inner *root = rc ? NULL : inner_of(t, path->depth + 1, child, &separator, 2, 0, false);
 	if (!root)
 		return SST_EFULL;
 	KILL_POINT("tree-root-made");
@@ -712,38 +758,103 @@ static int leaf_has(const struct tree *t, const struct leaf *l, unsigned n, stru
 	return 0;
 }
 
-int tree_insert(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_slice value)
+static void leaf_append(struct leaf *l, unsigned n, const struct added *a, bool ascends)
+{
+	leaf_fill(l, n, a->key, a->ref);
+	KILL_POINT("tree-filled");
+	atomic_store_explicit(&l->count, (uint8_t)(n + 1), memory_order_release);
+	KILL_POINT("tree-counted");
+	if (ascends)
+		atomic_store_explicit(&l->sorted, (uint8_t)(n + 1), memory_order_release);
+}
+
+/* The same, in the same order, by writing to the segment's file; l is a copy. */
+static int leaf_write(const struct tree *t, uint64_t offset, const struct leaf *l, unsigned n, const struct added *a,
+	bool ascends)
+{
+	uint8_t fingerprint = fingerprint_of(a->key), count = (uint8_t)(n + 1);
+	uint32_t digest = digest_of(a->key, l->prefix_size);
+	int rc = window_write(t->window, offset + offsetof(struct leaf, fingerprint) + n, &fingerprint, 1);
+	if (!rc)
+		rc = window_write(t->window, offset + offsetof(struct leaf, digest) + n * sizeof(digest), &digest, 4);
+	if (!rc)
+		rc = window_write(t->window, offset + offsetof(struct leaf, record) + n * sizeof(a->ref), &a->ref, 4);
+	KILL_POINT("tree-filled");
+	if (!rc)
+		rc = window_write(t->window, offset + offsetof(struct leaf, count), &count, 1);
+	KILL_POINT("tree-counted");
+	if (!rc && ascends)
+		rc = window_write(t->window, offset + offsetof(struct leaf, sorted), &count, 1);
+	return rc;
+}
+
+static int link_added(struct tree *t, const struct added *a)
 {
 	struct path path;
-	int rc = descend(t, key, tag, &path);
+	int rc = descend(t, a->key, a->tag, &path);
 	if (rc)
 		return rc;
 	struct leaf *l = at(t, path.leaf, sizeof(*l));
 	if (!l)
 		return damaged();
 	unsigned n = leaf_count(l);
-	rc = leaf_has(t, l, n, key, tag);
+	rc = leaf_has(t, l, n, a->key, a->tag);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	struct tree_record *r = record_new(t, key, tag, value);
-	if (!r)
-		return SST_EFULL;
-	if (n == TREE_LEAF_MAX) {
-		rc = insert_by_split(t, &path, l, r);
-		if (rc)
-			return rc;
-	} else {
+	if (n < TREE_LEAF_MAX) {
 		bool ascends = atomic_load_explicit(&l->sorted, memory_order_relaxed) == n &&
-			       leaf_ascends(t, l, n, key, tag);
-		leaf_fill(l, n, key, ref_of(t, r));
-		KILL_POINT("tree-filled");
-		atomic_store_explicit(&l->count, (uint8_t)(n + 1), memory_order_release);
-		KILL_POINT("tree-counted");
-		if (ascends)
-			atomic_store_explicit(&l->sorted, (uint8_t)(n + 1), memory_order_release);
+			       leaf_ascends(t, l, n, a->key, a->tag);
+		if (!t->base)
+			rc = leaf_write(t, (uint64_t)path.leaf * 8, l, n, a, ascends);
+		if (!rc) /* for the next record the copy of a leaf must be as its original is */
+			leaf_append(l, n, a, ascends);
+	} else {
+		rc = t->base ? insert_by_split(t, &path, l, a) : SST_NO;
 	}
-	count_entry(t->header, tag, key.size + value.size);
-	return 0;
+	if (!rc)
+		count_entry(t->header, a->tag, a->bytes);
+	return rc;
+}
+
+int tree_has_room(const struct tree *t, struct sst_slice key, uint64_t tag, size_t count)
+{
+	struct path path;
+	int rc = descend(t, key, tag, &path);
+	if (rc)
+		return rc;
+	const struct leaf *l = leaf_at(t, path.leaf);
+	return !l ? damaged() : leaf_count(l) + count <= TREE_LEAF_MAX ? 0 : SST_NO;
+}
+
+int tree_run_take(struct tree *t, const struct buf *run, uint64_t *offset)
+{
+	*offset = arena_take(t, run->size, RECORD_ALIGN);
+	return *offset ? 0 : SST_EFULL;
+}
+
+int tree_run_link(struct tree *t, const struct buf *run, uint64_t offset, size_t *done)
+{
+	int rc = 0;
+	while (!rc && *done < run->size) {
+		const struct tree_record *r = (const void *)(run->data + *done);
+		struct added a = {tree_record_key(r), r->tag, (size_t)r->key_size + r->value_size,
+			(uint32_t)((offset + *done) / 8)};
+		rc = link_added(t, &a);
+		if (!rc)
+			*done += record_size(r);
+	}
+	return rc;
+}
+
+int tree_insert(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_slice value)
+{
+	uint64_t offset = arena_take(t, RECORD_HEADER + key.size + value.size, RECORD_ALIGN);
+	if (!offset)
+		return SST_EFULL;
+	record_make((void *)(t->base + offset), key, tag, value);
+	KILL_POINT("tree-record");
+	struct added a = {key, tag, key.size + value.size, (uint32_t)(offset / 8)};
+	return link_added(t, &a);
 }
 
 int tree_get(const struct tree *t, struct sst_slice key, uint64_t snapshot, const struct tree_record **found)

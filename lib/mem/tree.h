@@ -3,13 +3,14 @@
  * The ordered structure of a memtable: a B+-tree with append-only leaves, in an arena that only grows and
  * that many processes have mapped at different addresses. One writer at a time, readers without locks.
  *
- * The essay is in tree.c. REQUIRES for tree_insert: the writer lock, and room secured by tree_bound().
+ * The essay is in tree.c. REQUIRES for whatever inserts: the writer lock, and room secured by tree_bound().
  */
 #ifndef MEM_TREE_H
 #define MEM_TREE_H
 
 #include <stdatomic.h>
 
+#include "base/buf.h"
 #include "base/ikey.h"
 
 /* What begins a segment's arena; all offsets are from the segment's first byte. */
@@ -60,6 +61,19 @@ int tree_format(struct tree *t);
 /* 0; SST_EFULL when the room secured does not suffice; SST_ECORRUPT when the segment is damaged. An entry with the
  * same key and tag that is there already is left alone (repair inserts what a dead writer may have inserted). */
 int tree_insert(struct tree *t, struct sst_slice key, uint64_t tag, struct sst_slice value);
+
+/*
+ * The same for many: the records are made in a buffer, written behind each other to where tree_run_take says, by whatever
+ * means, and then linked. A run of records is copied by one write; through a mapping, each page would be touched for the
+ * first time.
+ */
+void tree_run_add(struct buf *run, struct sst_slice key, uint64_t tag, struct sst_slice value); /* see buf_check */
+/* 0: the leaf that the entry goes to has room for `count`; SST_NO: it would have to be split. */
+int tree_has_room(const struct tree *t, struct sst_slice key, uint64_t tag, size_t count);
+int tree_run_take(struct tree *t, const struct buf *run, uint64_t *offset);
+/* Links the records from byte *done of the run on, and counts *done up. SST_NO: the next one splits a leaf, which takes a
+ * mapping; t has none. */
+int tree_run_link(struct tree *t, const struct buf *run, uint64_t offset, size_t *done);
 
 /* The newest entry of the key whose sequence is <= snapshot: 0 with *found (checked against its crc; lives as
  * long as the mapping, or until the window is renewed), SST_NO, or SST_ECORRUPT. */

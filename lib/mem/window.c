@@ -70,6 +70,13 @@ int window_error(const struct window *w)
 	}
 }
 
+int window_write(struct window *w, uint64_t offset, const void *p, size_t n)
+{
+	atomic_thread_fence(memory_order_release);
+	w->error = segment_write(&w->segment, offset, p, n);
+	return w->error;
+}
+
 static struct piece *read_piece(struct window *w, uint64_t offset, size_t size)
 {
 	struct piece *p = malloc(sizeof(*p) + size);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,6 +112,15 @@ int segment_find(struct segment *s, int dirfd, const char *name, uint64_t size_m
 	if (rc)
 		segment_close(s);
 	return rc;
+}
+
+int segment_write(const struct segment *s, uint64_t offset, const void *from, size_t n)
+{
+	if (s->base && s->fd < 0) {
+		memcpy(s->base + offset, from, n);
+		return 0;
+	}
+	return file_write(s->fd, offset, from, n, "segment");
 }
 
 bool segment_cut(const struct segment *s)

@@ -38,8 +38,10 @@ int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_m
 /* The same without mapping it; segment_map() can follow, and does nothing to one that is mapped. */
 int segment_find(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only);
 int segment_map(struct segment *s);
-/* Reads n bytes at offset of one that is or is not mapped. */
+/* Reads n bytes at offset of one that is or is not mapped (but is no anonymous one). */
 int segment_read(const struct segment *s, uint64_t offset, void *to, size_t n);
+/* Writes to a committed part. Mappings show it at once. */
+int segment_write(const struct segment *s, uint64_t offset, const void *from, size_t n);
 /* Backs bytes [from, to). SST_EFULL when there is no room; SST_ECORRUPT when the file has been cut short. */
 int segment_commit(struct segment *s, uint64_t from, uint64_t to);
 /* Asks for huge pages for [from, to) of a committed part, and for its page tables to be filled at once rather than by one

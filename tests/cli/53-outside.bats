@@ -95,7 +95,7 @@ nothing_left() {
 @test "a writer stopped with the lock held, anywhere in a put: others wait, say so, give up with 75, and never steal" {
 	testing_build
 	local point n=0
-	for point in put-locked put-dirty file-write-half put-appended tree-record tree-filled put-linked put-visible put-tail; do
+	for point in put-locked put-dirty file-write-half put-appended memtable-run tree-filled put-linked put-visible put-tail; do
 		n=$((n + 1))
 		lsm-put "before$n" 1
 		stop_at $point:1 lsm-put "stopped$n" 2
@@ -385,7 +385,7 @@ segments_of() {
 	pairs 1 60 | lsm-put -b
 	for kind in c 'm*'; do
 		for size in 0 4096; do
-			for point in put-locked put-appended tree-record put-linked put-visible; do
+			for point in put-locked put-appended memtable-run put-linked put-visible; do
 				n=$((n + 1))
 				lsm-put "acked$n" 1
 				stop_at $point:1 lsm-put "cut$n" 2
@@ -414,13 +414,17 @@ segments_of() {
 @test "the message for memory that is cut short in use" {
 	testing_build
 	pairs 1 60 | lsm-put -b
-	stop_at put-locked:1 lsm-put cut 2
-	truncate -s 0 /dev/shm/lsm."$(token)".m*
-	status=0
-	go_on || status=$?
-	assert_equal $status 75
-	assert_equal "$(cat stopped.err)" \
-		'lsm-put: the shared memory was cut short while in use (nothing acknowledged is lost): try again'
+	local kind
+	for kind in c m1; do
+		stop_at put-locked:1 lsm-put "cut $kind" 2
+		truncate -s 0 /dev/shm/lsm."$(token)".$kind
+		status=0
+		go_on || status=$?
+		assert_equal $status 75
+		assert_regex "$(cat stopped.err)" \
+			'^lsm-put: .*the shared memory was cut short while in use \(nothing acknowledged is lost\): try again$'
+		lsm-put "next $kind" 1
+	done
 	run lsm-scan -p k -c
 	assert_output 60
 }

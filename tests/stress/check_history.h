@@ -50,6 +50,7 @@ struct history {
 	size_t count, cap;
 	struct pair *pairs;
 	size_t pair_count, pair_cap;
+	uint64_t left_open; /* keys that check_keys could not follow to their end */
 };
 
 static inline bool op_writes(const struct op *o)

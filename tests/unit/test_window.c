@@ -136,6 +136,55 @@ static void test_empty_and_versions(void)
 	CHECK_EQ(dir_remove(dirfd, name), 0);
 }
 
+/* Inserts of many handles that map nothing until a leaf is full, in runs of one to five, against a mapped one. */
+static void test_inserts(void)
+{
+	struct memtable m = fresh(), w = find(7, 0);
+	const struct tree_record *r;
+	struct buf run = {0};
+	char key[32];
+	uint64_t n = 0, mapped = 0;
+	for (unsigned round = 0; round < 3000; round++) {
+		size_t count = 1 + round % 5, bytes = 0;
+		if (round % 3 == 0) {
+			mapped += w.segment.base != NULL;
+			memtable_close(&w);
+			w = find(7, 0);
+		}
+		buf_clear(&run);
+		for (size_t i = 0; i < count; i++, n++) {
+			uint8_t value[4096] = {0};
+			store64(value, n + 1);
+			size_t size = n % 40 ? 8 : 3000;
+			tree_run_add(&run, key_of(key, n + 1), tag_make(n + 1, TYPE_VALUE), slice_of(value, size));
+			bytes += 20 + size;
+		}
+		CHECK_EQ(buf_check(&run), 0);
+		CHECK_EQ(memtable_refresh(&w), 0);
+		CHECK_EQ(memtable_reserve(&w, bytes, count), 0);
+		for (size_t i = 0; i < count && round % 2; i++)
+			CHECK_EQ(memtable_prepare(&w, key_of(key, n - i), tag_make(n - i, TYPE_VALUE), count), 0);
+		CHECK_EQ(memtable_insert(&w, &run), 0);
+		CHECK_EQ(memtable_entries(&m), n);
+		CHECK_EQ(memtable_used(&w), memtable_used(&m));
+	}
+	CHECK(mapped > 10 && mapped < 990);
+	for (uint64_t i = 1; i <= n; i++) {
+		CHECK_EQ(memtable_get(&m, key_of(key, i), SEQUENCE_MAX, &r), 0);
+		CHECK_EQ(load64(tree_record_value(r).data), i);
+	}
+	struct iter *it = memtable_iter_new(&m, SEQUENCE_MAX);
+	uint64_t seen = 0;
+	for (int rc = iter_seek_first(it); rc == 0; rc = iter_next(it))
+		seen++;
+	CHECK_EQ(seen, n);
+	iter_free(it);
+	buf_release(&run);
+	memtable_close(&w);
+	memtable_close(&m);
+	CHECK_EQ(dir_remove(dirfd, name), 0);
+}
+
 static void test_damage(void)
 {
 	struct memtable m = fresh();
@@ -162,6 +211,7 @@ int main(void)
 {
 	RUN(test_beside_a_writer);
 	RUN(test_empty_and_versions);
+	RUN(test_inserts);
 	RUN(test_damage);
 	return unit_done("window");
 }
