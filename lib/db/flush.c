@@ -315,8 +315,10 @@ static int flush_generation(struct lsm *db, struct view *v, struct lsm_flushed *
 	int rc = view_memtable(db, n, &m);
 	if (rc)
 		return rc < 0 ? rc : fail(SST_ECORRUPT, "a frozen memtable segment is gone");
-	if (memtable_entries(m))
+	if (memtable_entries(m)) {
+		memtable_warm(m);
 		rc = build_table(db, m, atomic_fetch_add(&db->control->next_file, 1), &e, out);
+	}
 	if (!rc)
 		rc = record(db, v, &e, n);
 	edit_release(&e);

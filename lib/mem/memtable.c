@@ -128,6 +128,13 @@ int memtable_map(struct memtable *m)
 	return 0;
 }
 
+void memtable_warm(struct memtable *m)
+{
+	uint64_t used = memtable_used(m);
+	if (m->segment.fd >= 0 && used <= m->segment.size && !segment_cut(&m->segment))
+		segment_warm(&m->segment, 0, used);
+}
+
 int memtable_refresh(struct memtable *m)
 {
 	return m->window ? window_renew(m->window, TREE_HEADER) : 0;

@@ -52,6 +52,9 @@ int memtable_get(struct memtable *m, struct sst_slice key, uint64_t snapshot, co
  * `count` keys: after that it fails for nothing but damage, or when neither writing nor mapping is possible any more. */
 int memtable_insert(struct memtable *m, const struct buf *run);
 int memtable_prepare(struct memtable *m, struct sst_slice key, uint64_t tag, size_t count);
+/* For who reads all of one that is mapped: fills the page tables at once. A hint. */
+void memtable_warm(struct memtable *m);
+
 /* tree_insert of mem/tree.h with m->tree, for one that is mapped. */
 
 /* The figures below of one that is not mapped are those of its last refresh or insert; of others they are live. */

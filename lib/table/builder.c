@@ -25,7 +25,7 @@
 #include "table/tail.h"
 
 #define RESTART_INTERVAL 16
-#define JOB_SIZE ((size_t)256 << 10)	    /* raw bytes at which a job is handed over */
+#define JOB_SIZE ((size_t)64 << 10)	    /* raw bytes at which a job is handed over: all jobs together fit into a cache */
 #define JOB_KEEP (4 * JOB_SIZE)		    /* larger buffers are not kept for the next job */
 #define IN_FLIGHT_BYTES ((size_t)64 << 20) /* raw bytes in jobs handed over */
 
