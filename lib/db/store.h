@@ -57,6 +57,7 @@ struct lsm {
 	uint64_t version_view_manifest, version_view_size;
 	struct open_table **tables;
 	size_t table_count, table_cap;
+	bool looked_in_tables;
 
 	struct lsm_batch *single; /* for lsm_put and lsm_delete */
 	struct buf frame;	/* framed record */
@@ -130,7 +131,7 @@ int store_file_adopt(struct lsm *db, const char *name);
 /* rc is what came of reading shared memory: if that is damaged, everybody is to detach, so that somebody can rebuild it. */
 static inline void store_condemn(struct lsm *db, int rc)
 {
-	if (rc == SST_ECORRUPT && !db->control_segment.read_only)
+	if (rc == SST_ECORRUPT && db->control && !db->control_segment.read_only)
 		atomic_store(&db->control->condemned, 1);
 }
 

@@ -3,7 +3,8 @@
  * The tables of a version: which of them may have a key, and those that are open.
  *
  * Level 0 overlaps: all whose bounds take in the key, newest first. Below, one table of each level can have it (two
- * where they meet in one user key), found by binary search. Tables are opened when first needed and stay open; a table that
+ * where they meet in one user key), found by binary search. Tables are opened when first needed and stay open (but for those
+ * that the first lookup of a handle passes through: new memory for each would cost more than opening it); a table that
  * is gone means that the view has moved.
  */
 #include <fcntl.h>
@@ -136,16 +137,28 @@ void tables_unhold(struct open_table *o)
 	close_one(o);
 }
 
+/* The one that was opened last is not needed any more. */
+static void close_newest(struct lsm *db)
+{
+	struct open_table *o = db->tables[--db->table_count];
+	o->cached = false;
+	close_one(o);
+}
+
 /* ---- looking for a key */
 
+/* `once`: a table that does not have the key is closed again, and its memory is used for the next. */
 static int look(struct lsm *db, const struct table_meta *meta, struct sst_slice key, uint64_t snapshot,
-	struct sst_slice *value)
+	struct sst_slice *value, bool once)
 {
 	struct table *t;
 	struct table_found found;
+	size_t open_before = db->table_count;
 	int rc = tables_open(db, meta, &t);
 	if (!rc)
 		rc = table_get(t, key, snapshot, &found);
+	if (rc == SST_NO && once && db->table_count > open_before)
+		close_newest(db);
 	if (rc)
 		return rc;
 	if (found.type != TYPE_VALUE)
@@ -180,6 +193,8 @@ int tables_get(struct lsm *db, struct sst_slice key, uint64_t snapshot, struct s
 {
 	const struct version *v = &db->version;
 	size_t i = 0;
+	bool once = !db->looked_in_tables; /* it may be the only lookup of this process */
+	db->looked_in_tables = true;
 	while (i < v->table_count) {
 		unsigned level = v->tables[i].level;
 		size_t end = i;
@@ -192,7 +207,7 @@ int tables_get(struct lsm *db, struct sst_slice key, uint64_t snapshot, struct s
 				break;
 			if (!may_have(&v->tables[i], key, db->order))
 				continue;
-			int rc = look(db, &v->tables[i], key, snapshot, value);
+			int rc = look(db, &v->tables[i], key, snapshot, value, once);
 			if (rc != SST_NO)
 				return rc == KEY_DELETED ? SST_NO : rc;
 		}
