@@ -402,6 +402,12 @@ static int flush_owned(struct lsm *db, const struct lsm_flush_options *opt,
 	return rc;
 }
 
+static bool frozen_waits(struct lsm *db)
+{
+	struct view v = view_read(db, NULL);
+	return v.oldest < v.active;
+}
+
 int lsm_flush(struct lsm *db, const struct lsm_flush_options *opt,
 	void (*done)(void *arg, const struct lsm_flushed *f), void *arg)
 {
@@ -422,7 +428,10 @@ int lsm_flush(struct lsm *db, const struct lsm_flush_options *opt,
 	if (rc)
 		return rc;
 	KILL_POINT("flush-locked");
-	rc = flush_owned(db, opt ? opt : &everything, done, arg);
+	opt = opt ? opt : &everything;
+	do
+		rc = flush_owned(db, opt, done, arg);
+	while (!rc && opt->frozen_only && frozen_waits(db)); /* nobody else comes for it while we are at work */
 	lock_drop(db->lockfd, LOCK_FLUSH);
 	return rc;
 }

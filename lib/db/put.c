@@ -25,6 +25,7 @@
 #include "base/status.h"
 #include "db/apply.h"
 #include "os/event.h"
+#include "os/lock.h"
 #include "wal/log.h"
 #include "os/kill_point.h"
 
@@ -273,5 +274,7 @@ unsigned lsm_flush_pending(struct lsm *db)
 	if (!db->control)
 		return 0;
 	struct view v = view_read(db, NULL);
+	if (v.active == v.oldest || lock_test(db->lockfd, LOCK_FLUSH, NULL) == SST_NO)
+		return 0;
 	return (unsigned)(v.active - v.oldest);
 }

@@ -202,8 +202,8 @@ int memtable_insert(struct memtable *m, const struct buf *run)
 {
 	uint64_t offset;
 	size_t done = 0;
-	/* Writing would make it longer again, with a hole full of zeros; touching it would be the end of the process. */
-	if (segment_cut(&m->segment))
+	/* Writing to the file would make it longer again, with a hole full of zeros. */
+	if ((m->window || run->size >= RUN_WRITE_MIN) && segment_cut(&m->segment))
 		return fail(SST_EBUSY, "the shared memory was cut short while in use (nothing acknowledged is lost): try again");
 	int rc = tree_run_take(&m->tree, run, &offset);
 	if (rc)
