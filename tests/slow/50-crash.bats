@@ -43,3 +43,9 @@ testing() {
 	assert_success
 	assert_line --regexp '^[0-9]+ kills, 0 failed$'
 }
+
+@test "a storm: writers, flushers and readers killed at random, their shared memory kept or removed" {
+	run "$BIN/stress/storm" "$LSM_DB" 60 "$SEED"
+	echo "$output"
+	assert_success
+}

@@ -52,11 +52,12 @@ static uint64_t random64(void)
 	return seed;
 }
 
-static struct sst_slice text(char *buf, const char *fmt, unsigned w, uint64_t n)
+static struct sst_slice text_of(const char *buf, int size)
 {
-	int size = sprintf(buf, fmt, w, n);
 	return (struct sst_slice){(const uint8_t *)buf, (size_t)size};
 }
+
+#define text(buf, ...) text_of(buf, sprintf(buf, __VA_ARGS__))
 
 static uint64_t number(struct sst_slice s)
 {
@@ -93,8 +94,8 @@ static void writer(unsigned w)
 	for (;;) {
 		uint64_t n = atomic_fetch_add(&shared->tried[w], 1) + 1;
 		lsm_batch_clear(b);
-		lsm_batch_put(b, text(k, "w%02u-%08" PRIu64, w, n), text(v, "%.0u%" PRIu64, 0, n));
-		lsm_batch_put(b, text(k, "last-%02u%.0" PRIu64, w, 0), text(v, "%.0u%" PRIu64, 0, n));
+		lsm_batch_put(b, text(k, "w%02u-%08" PRIu64, w, n), text(v, "%" PRIu64, n));
+		lsm_batch_put(b, text(k, "last-%02u", w), text(v, "%" PRIu64, n));
 		if (n % 3 == 0)
 			lsm_batch_put(b, text(k, "pad-%02u-%" PRIu64, w, n % 50),
 				(struct sst_slice){(const uint8_t *)padding, random64() % sizeof(padding)});
@@ -119,7 +120,7 @@ static void reader(void)
 		unsigned w = (unsigned)(random64() % WRITERS);
 		uint64_t acked = atomic_load(&shared->acked[w]);
 		struct sst_slice v;
-		int rc = lsm_get(db, text(k, "last-%02u%.0" PRIu64, w, 0), &v);
+		int rc = lsm_get(db, text(k, "last-%02u", w), &v);
 		if (rc < 0 || (rc == SST_NO && acked) || (rc == 0 && number(v) < acked)) {
 			wrong("read", w, acked, rc == 0 ? number(v) : (uint64_t)-rc);
 			_exit(1);
@@ -182,7 +183,7 @@ static void verify(const char *when)
 	uint64_t checked = 0;
 	for (unsigned w = 0; w < WRITERS; w++) {
 		uint64_t acked = atomic_load(&shared->acked[w]);
-		int rc = lsm_get(db, text(k, "last-%02u%.0" PRIu64, w, 0), &v);
+		int rc = lsm_get(db, text(k, "last-%02u", w), &v);
 		if (acked && (rc || number(v) < acked))
 			wrong("last", w, acked, rc ? 0 : number(v));
 		for (uint64_t n = 1; n <= acked && n < RECORDS_MAX; n += n < settled[w] ? 1 + random64() % 50 : 1) {

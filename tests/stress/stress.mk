@@ -20,9 +20,10 @@ $(BUILD)/kill_calls: $(BUILD)/obj/tests/stress/kill_calls.o
 CHECK_DEPS += testing $(BUILD)/kill_calls
 
 # Histories of many processes on one store, and their judge.
-HISTORY := $(BUILD)/stress/history $(BUILD)/stress/check_history
+HISTORY := $(BUILD)/stress/history $(BUILD)/stress/check_history $(BUILD)/stress/storm
 CHECK_DEPS += $(HISTORY) testing-history
 $(BUILD)/stress/history: $(BUILD)/obj/tests/stress/history.o $(BUILD)/libsst.a
+$(BUILD)/stress/storm: $(BUILD)/obj/tests/stress/storm.o $(BUILD)/libsst.a
 $(BUILD)/stress/check_history: $(patsubst %,$(BUILD)/obj/tests/stress/%.o,check_history check_order check_keys)
 $(HISTORY):
 	@mkdir -p $(@D)
