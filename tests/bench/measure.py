@@ -147,7 +147,7 @@ class Bench:
 
     def figures(self, argv):
         """A helper's "name value" lines."""
-        return {k: int(v) for k, v in (line.split() for line in self.run(argv, ok=(0, 77)).decode().splitlines())}
+        return {k: float(v) if '.' in v else int(v) for k, v in (line.split() for line in self.run(argv, ok=(0, 77)).decode().splitlines())}
 
     def lib(self, engine, verb, where, records, *options):
         command = [self.helper(f'lib_{engine}'), verb, '--dir', where, '--records', records, *options]
