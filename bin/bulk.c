@@ -51,6 +51,17 @@ int bulk_settle(struct bulk *b)
 	return rc ? rc : sync_groups(b);
 }
 
+int bulk_rest(struct bulk *b)
+{
+	int rc = write_group(b);
+	if (!rc)
+		rc = lsm_sync(b->db); /* also what is not to be waited for: now there is time */
+	if (!rc)
+		lsm_rest(b->db);
+	b->unsynced = 0;
+	return rc;
+}
+
 static int added(struct bulk *b, int rc)
 {
 	if (rc || b->atomic || lsm_batch_size(b->batch) < GROUP_SIZE)

@@ -53,6 +53,7 @@ static void *run(void *arg)
 		f->wanted = false;
 		pthread_mutex_unlock(&f->lock);
 		int rc = flush_frozen(f);
+		lsm_rest(f->db);
 		if (rc)
 			tool_report(rc, "flush in the background (nothing is lost)");
 		pthread_mutex_lock(&f->lock);

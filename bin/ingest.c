@@ -13,6 +13,12 @@ static int apply(struct bulk *b, enum record_shape shape, const struct record *r
 	return is_delete ? bulk_delete(b, r->key) : bulk_put(b, r->key, r->value);
 }
 
+static int settle(struct bulk *b, const struct record_reader *r)
+{
+	int rc = bulk_settle(b);
+	return rc || !record_reader_lasts(r) ? rc : bulk_rest(b);
+}
+
 static int read_records(const struct ingest *in, struct bulk *b, struct record_reader *r)
 {
 	struct record record;
@@ -23,7 +29,7 @@ static int read_records(const struct ingest *in, struct bulk *b, struct record_r
 		if (rc == 0)
 			rc = apply(b, in->shape, &record);
 		else if (rc == RECORD_PAUSE)
-			rc = bulk_settle(b);
+			rc = settle(b, r);
 		if (rc)
 			return rc;
 	}

@@ -82,6 +82,14 @@ static int get_record(struct lsm *db, struct record_writer *w, const struct reco
 	return rc ? rc : record_writer_add(w, &found);
 }
 
+static int answer_and_rest(struct lsm *db, const struct record_reader *r, struct record_writer *w)
+{
+	int rc = output_flush(w->out);
+	if (!rc && record_reader_lasts(r))
+		lsm_rest(db);
+	return rc;
+}
+
 static int get_stream(struct lsm *db, struct record_reader *r, struct record_writer *w)
 {
 	struct record key;
@@ -91,7 +99,7 @@ static int get_stream(struct lsm *db, struct record_reader *r, struct record_wri
 		if (rc == 0)
 			rc = get_record(db, w, &key);
 		else if (rc == RECORD_PAUSE)
-			rc = output_flush(w->out);
+			rc = answer_and_rest(db, r, w);
 		if (rc < 0)
 			tool_fail(rc, NULL);
 		missing |= rc == SST_NO;

@@ -91,6 +91,9 @@ void record_reader_free(struct record_reader *r); /* accepts NULL */
  * than `ms` for more input, and once a second at the least: the moment to make good what is half
  * done. */
 void record_reader_set_pause(struct record_reader *r, int ms);
+/* After RECORD_PAUSE: waits for a second. True: nothing came, so this is the time to lsm_rest(): others may want to rebuild
+ * the shared memory, or RocksDB to open the store. */
+bool record_reader_lasts(const struct record_reader *r);
 /* 0 with the next record, borrowed until the next call; SST_NO at a proper end; RECORD_PAUSE;
  * SST_EINVAL: not a record, or one that no store can take, or the input ends within one ("NAME:
  * line 12: no tab"); SST_EIO; SST_ENOMEM. An error is final: do not call again. */

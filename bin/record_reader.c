@@ -15,6 +15,7 @@
 #define INPUT_FIRST (256u << 10)
 #define INPUT_ROOM_MIN (64u << 10) /* what one read is given at least: a pipe holds as much */
 #define PAUSE_EVERY_MS 1000
+#define REST_MS 1000
 
 struct record_reader *record_reader_new(
 	int fd, const char *name, enum record_form form, enum record_shape shape)
@@ -123,6 +124,12 @@ static bool input_pauses(struct record_reader *r)
 		return false;
 	r->paused_at_ms = now;
 	return true;
+}
+
+bool record_reader_lasts(const struct record_reader *r)
+{
+	struct pollfd p = {.fd = r->fd, .events = POLLIN};
+	return poll(&p, 1, REST_MS) == 0;
 }
 
 /* Bytes of the longest record that may have to be waited for. */

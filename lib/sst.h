@@ -81,6 +81,11 @@ SST_API int lsm_open(struct lsm **out, const char *dir, const struct lsm_options
 /* Accepts NULL. Never waits for anything: what was not synced stays in the page cache. */
 SST_API void lsm_close(struct lsm *db);
 
+/* For a handle that will not be used for a while: gives up the shared memory and the lock that goes with it, until the next
+ * operation takes them again. An idle process then stands in nobody's way: not of RocksDB, nor of those that must
+ * rebuild the memory. Nothing happens as long as something it wrote is not durable: lsm_sync() first. */
+SST_API void lsm_rest(struct lsm *db);
+
 /* A set of changes that becomes visible and durable as a whole, in order. */
 struct lsm_batch;
 SST_API struct lsm_batch *lsm_batch_new(void); /* NULL: no memory */
@@ -129,13 +134,13 @@ SST_API int lsm_scan_next(struct lsm_scan *s, struct sst_slice *key, struct sst_
 SST_API uint64_t lsm_scan_sequence(const struct lsm_scan *s);
 SST_API void lsm_scan_free(struct lsm_scan *s); /* accepts NULL */
 
-/* Number of frozen memtables that wait for a flush. Whoever sees > 0 after a write sees to it that
+/* Number of frozen memtables that wait for a flush while nobody is flushing. Whoever sees > 0 after a write sees to it that
  * lsm_flush runs soon, in another thread (with its own handle) or process; writers that find too many
  * flush one themselves. */
 SST_API unsigned lsm_flush_pending(struct lsm *db);
 
 struct lsm_flush_options {
-	bool frozen_only;	/* only what is frozen already; leave the active memtable alone */
+	bool frozen_only;	/* only what is frozen already, or meanwhile; leave the active memtable alone */
 	uint64_t if_size;	/* the active one only when it holds at least this many bytes; 0: any */
 	uint64_t if_age_ms;	/* ... or when its oldest record is at least this old; 0: any */
 };

@@ -250,6 +250,13 @@ void store_detach(struct lsm *db)
 	lock_drop(db->lockfd, LOCK_ATTACH);
 }
 
+void lsm_rest(struct lsm *db)
+{
+	if (db && db->control && !db->private && db->forks == process_forks() &&
+		atomic_load_explicit(&db->control->synced, memory_order_acquire) >= db->written)
+		store_detach(db);
+}
+
 /* Was any of what is mapped cut short? Then the others must detach, too. */
 static bool memory_cut(struct lsm *db)
 {

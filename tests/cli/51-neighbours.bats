@@ -21,7 +21,14 @@ stay() {
 
 stay_end() {
 	exec 9>&-
+	kill -CONT $writer
 	wait $writer
+}
+
+# One that is idle gives the store up after a second: this one does not.
+stay_at_work() {
+	stay
+	kill -STOP $writer
 }
 
 other_container() {
@@ -34,11 +41,34 @@ need_containers() {
 
 @test "another container's /dev/shm: while one side is at work the other waits, says why, and gives up with 75" {
 	need_containers
-	stay
+	stay_at_work
 	run --separate-stderr other_container lsm-flush -t 0.5
 	assert_equal "$status" 75
 	assert_regex "$stderr" 'other processes use it through a shared memory that is not to be seen here'
 	stay_end
+}
+
+@test "a writer that waits for input gives the store up after a second, and comes back" {
+	need_containers
+	stay
+	other_container lsm-put there 1
+	forget_memory
+	printf 'stay\t1\n' >&9
+	wait_for sh -c '[ "$(lsm-get stay)" = 1 ]'
+	sleep 1.2
+	rm -f /dev/shm/lsm."$(token)".*
+	timeout 20 lsm-put 'after the cleaner' 1
+	if command -v ldb >/dev/null; then
+		sleep 1.2
+		ldb --db="$LSM_DB" put rocks 1
+	fi
+	printf 'last\t1\n' >&9
+	stay_end
+	run lsm-scan -k
+	assert_line there
+	assert_line 'after the cleaner'
+	assert_line last
+	! command -v ldb >/dev/null || assert_line rocks
 }
 
 @test "another container's /dev/shm: one after the other, nothing is lost" {
@@ -176,7 +206,7 @@ need_containers() {
 
 @test "RocksDB cannot open a store that is in use, and waits for nobody" {
 	need ldb
-	stay
+	stay_at_work
 	run timeout 20 ldb --db="$LSM_DB" put x y
 	assert_output --partial 'lock'
 	stay_end
