@@ -53,6 +53,8 @@ int batch_iter_init(struct batch_iter *it, struct sst_slice record)
 	if (!get_fixed64(&it->in, &it->sequence) || !get_fixed32(&it->in, &it->count))
 		return fail(SST_ECORRUPT, "write batch: %zu bytes are less than a header",
 			record.size);
+	if (it->count > it->in.size / 2) /* a type and the length of a key, at the least */
+		return fail(SST_ECORRUPT, "write batch: %" PRIu32 " operations in %zu bytes", it->count, it->in.size);
 	if (it->sequence > SEQUENCE_MAX || it->count > SEQUENCE_MAX - it->sequence + 1)
 		return fail(SST_ECORRUPT,
 			"write batch: sequence number %" PRIu64 " with count %" PRIu32

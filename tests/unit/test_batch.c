@@ -68,18 +68,21 @@ static void the_count_must_be_right(void)
 
 static void sequence_numbers_have_56_bits(void)
 {
-	uint8_t b[BATCH_HEADER_SIZE] = {0};
+	uint8_t b[BATCH_HEADER_SIZE + 6] = {0};
 	unsigned ops;
 	store64(b, SEQUENCE_MAX);
-	CHECK(walk(b, sizeof(b), &ops) == SST_NO);
+	CHECK(walk(b, BATCH_HEADER_SIZE, &ops) == SST_NO);
 	store64(b, SEQUENCE_MAX + 1);
-	CHECK(walk(b, sizeof(b), &ops) == SST_ECORRUPT);
+	CHECK(walk(b, BATCH_HEADER_SIZE, &ops) == SST_ECORRUPT);
 	struct batch_iter it;
 	store64(b, SEQUENCE_MAX - 1);
 	store32(b + 8, 2);
 	CHECK(batch_iter_init(&it, slice_of(b, sizeof(b))) == 0);
 	store32(b + 8, 3);
 	CHECK(batch_iter_init(&it, slice_of(b, sizeof(b))) == SST_ECORRUPT);
+	store64(b, 1);
+	CHECK(batch_iter_init(&it, slice_of(b, sizeof(b))) == 0);
+	CHECK(batch_iter_init(&it, slice_of(b, sizeof(b) - 1)) == SST_ECORRUPT); /* no room for three operations */
 }
 
 /* Log data and no-ops have no sequence number. */
