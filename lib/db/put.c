@@ -56,13 +56,16 @@ static int prepare(struct lsm *db, struct lsm_batch *b, struct memtable *m)
 	buf_clear(&db->run);
 	if (b->batch.rep.size > RUN_MAX)
 		return memtable_map(m);
-	batch_seal(&b->batch, atomic_load_explicit(&db->control->visible, memory_order_relaxed) + 1);
+	/* Its place in history it gets when it is written, and not before: seal(). */
+	uint64_t before = atomic_load_explicit(&db->control->visible, memory_order_relaxed);
+	batch_seal(&b->batch, 1);
 	int rc = batch_iter_init(&it, buf_slice(&b->batch.rep));
 	while (!rc && (rc = batch_iter_next(&it, &op)) == 0) {
 		if (op.type == TYPE_LOG_DATA)
 			continue;
-		tree_run_add(&db->run, op.key, tag_make(op.sequence, op.type), op.value);
-		rc = memtable_prepare(m, op.key, tag_make(op.sequence, op.type), b->batch.count);
+		uint64_t tag = tag_make(before + op.sequence, op.type);
+		tree_run_add(&db->run, op.key, tag, op.value);
+		rc = memtable_prepare(m, op.key, tag, b->batch.count);
 	}
 	return rc == SST_NO ? buf_check(&db->run) : rc;
 }
