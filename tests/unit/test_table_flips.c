@@ -143,7 +143,7 @@ static void flip(uint8_t *data, size_t size, const struct answer *truth)
 	struct answer a = {0};
 	for (size_t i = tables % stride; i < size; i += stride)
 		for (size_t k = 0; k < sizeof(masks); k++) {
-			uint8_t mask = masks[k] ? masks[k] : (uint8_t)(1u << (i % 8));
+			uint8_t mask = (uint8_t)(masks[k] ? masks[k] : 1u << (i % 8));
 			data[i] ^= mask;
 			read_all(data, size, &a, truth);
 			data[i] ^= mask;
