@@ -21,7 +21,7 @@ stay() {
 
 stay_end() {
 	exec 9>&-
-	kill -CONT $writer
+	kill -CONT $writer 2>/dev/null || : # it may have ended
 	wait $writer
 }
 
