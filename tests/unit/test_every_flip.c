@@ -5,21 +5,8 @@
  * Outside the footer every flip is damage. Tables without checksums are told by the trailers, which are zero then.
  */
 #include "table/check.h"
+#include "memory_source.h"
 #include "table_maker.h"
-
-struct memory {
-	struct source source;
-	const uint8_t *data;
-};
-
-static int memory_read(struct source *s, uint64_t offset, void *buf, size_t n)
-{
-	const struct memory *m = (const struct memory *)(const void *)s;
-	CHECK(offset <= s->size && n <= s->size - offset);
-	if (n)
-		memcpy(buf, m->data + offset, n);
-	return 0;
-}
 
 #define LONG_VALUE "a value with repeats, a value with repeats, a value with repeats, a value with repeats"
 
@@ -92,7 +79,7 @@ static void ask(struct answer *a, struct table *t, uint64_t snapshot)
 
 static void look(struct answer *a, const uint8_t *data, size_t size, uint64_t sequence, const struct buf *truth)
 {
-	struct memory m = {{memory_read, size, "t.sst"}, data};
+	struct memory m = memory_of(slice_of(data, size), "t.sst");
 	struct table_read_options opt = {.manifest_sequence = sequence};
 	struct sst_check_stats stats;
 	struct table *t;

@@ -6,27 +6,7 @@
 #include "base/coding.h"
 #include "base/crc32c.h"
 #include "base/status.h"
-#include "unit.h"
-
-/* ---------------------------------------------------------------- a log in memory */
-
-struct memory {
-	struct source source;
-	const uint8_t *data;
-};
-
-static int memory_read(struct source *s, uint64_t offset, void *buf, size_t n)
-{
-	const struct memory *m = (const struct memory *)s;
-	CHECK(offset <= s->size && n <= s->size - offset);
-	memcpy(buf, m->data + offset, n);
-	return 0;
-}
-
-static struct memory memory_of(struct sst_slice bytes)
-{
-	return (struct memory){.source = {memory_read, bytes.size, "test.log"}, .data = bytes.data};
-}
+#include "memory_source.h"
 
 /* Record number i of a test log: its length and every byte follow from i. */
 static void put_pattern(struct buf *b, unsigned i, size_t n)
@@ -85,7 +65,7 @@ static unsigned which_record(const struct log *l, struct sst_slice record)
 
 static struct result read_log(const struct log *l, struct sst_slice bytes, uint64_t number)
 {
-	struct memory m = memory_of(bytes);
+	struct memory m = memory_of(bytes, "test.log");
 	struct log_reader r;
 	struct sst_slice record;
 	struct result x = {.resync = SST_NO};
@@ -356,7 +336,7 @@ static void recyclable_records(void)
 	put_fragment(&b, 5, &eight, slice_str("older"));
 
 	struct log_reader r;
-	struct memory m = memory_of(buf_slice(&b));
+	struct memory m = memory_of(buf_slice(&b), "test.log");
 	log_reader_init(&r, &m.source, UINT64_C(0x500000009), 0);
 	CHECK(log_reader_next(&r, &record) == 0 && slice_eq(record, batch));
 	CHECK(r.first_type == 5 && r.recycled);
@@ -369,7 +349,7 @@ static void recyclable_records(void)
 	buf_append(&b, "some bytes of an older value, then", 34);
 	put_fragment(&b, 5, &eight, slice_str("older"));
 	put_fragment(&b, 1, NULL, slice_str("plain"));
-	m = memory_of(buf_slice(&b));
+	m = memory_of(buf_slice(&b), "test.log");
 	log_reader_init(&r, &m.source, 9, 0);
 	CHECK(log_reader_next(&r, &record) == 0 && log_reader_next(&r, &record) == 0);
 	CHECK(log_reader_next(&r, &record) == SST_NO && r.end == LOG_END_TORN && r.bad_offset == end);
@@ -378,7 +358,7 @@ static void recyclable_records(void)
 
 	/* But one of ours behind damage is found. */
 	put_fragment(&b, 5, &nine, slice_str("ours"));
-	m = memory_of(buf_slice(&b));
+	m = memory_of(buf_slice(&b), "test.log");
 	log_reader_init(&r, &m.source, 9, 0);
 	CHECK(log_reader_next(&r, &record) == 0 && log_reader_next(&r, &record) == 0);
 	CHECK(log_reader_next(&r, &record) == SST_NO && log_reader_resync(&r) == 0);
@@ -399,7 +379,7 @@ static void facts_are_skipped(void)
 	put_fragment(&b, 1, NULL, slice_str("record"));
 	put_fragment(&b, 10, NULL, slice_str(""));
 	struct log_reader r;
-	struct memory m = memory_of(buf_slice(&b));
+	struct memory m = memory_of(buf_slice(&b), "test.log");
 	log_reader_init(&r, &m.source, 4, 0);
 	CHECK(log_reader_next(&r, &record) == 0 && slice_eq(record, slice_str("record")));
 	CHECK(log_reader_next(&r, &record) == SST_NO && r.end == LOG_END_CLEAN && r.good_end == b.size);
@@ -408,7 +388,7 @@ static void facts_are_skipped(void)
 	for (size_t i = 0; i < sizeof(recyclable); i++)
 		put_fragment(&b, recyclable[i], &number, slice_str("facts"));
 	put_fragment(&b, 5, &number, slice_str("record"));
-	m = memory_of(buf_slice(&b));
+	m = memory_of(buf_slice(&b), "test.log");
 	log_reader_init(&r, &m.source, 4, 0);
 	CHECK(log_reader_next(&r, &record) == 0 && slice_eq(record, slice_str("record")));
 	log_reader_release(&r);
@@ -425,7 +405,7 @@ static int code_for(const uint8_t *types, size_t n, bool *at_end)
 	for (size_t i = 0; i < n; i++)
 		put_fragment(&b, types[i], NULL, slice_str("xyz"));
 	struct log_reader r;
-	struct memory m = memory_of(buf_slice(&b));
+	struct memory m = memory_of(buf_slice(&b), "test.log");
 	log_reader_init(&r, &m.source, 1, 0);
 	CHECK(log_reader_next(&r, &record) == 0);
 	int rc;
@@ -468,7 +448,7 @@ static void an_empty_first_is_no_record(void)
 	put_fragment(&b, 2, NULL, slice_str(""));
 	put_fragment(&b, 1, NULL, slice_str("again"));
 	struct log_reader r;
-	struct memory m = memory_of(buf_slice(&b));
+	struct memory m = memory_of(buf_slice(&b), "test.log");
 	log_reader_init(&r, &m.source, 1, 0);
 	CHECK(log_reader_next(&r, &record) == 0 && slice_eq(record, slice_str("again")));
 	CHECK(log_reader_next(&r, &record) == SST_NO && r.end == LOG_END_CLEAN);
@@ -514,7 +494,7 @@ static void compressed_records(void)
 	}
 	put_compressed(&b, buf_slice(&noise));
 	struct log_reader r;
-	struct memory m = memory_of(buf_slice(&b));
+	struct memory m = memory_of(buf_slice(&b), "test.log");
 	log_reader_init(&r, &m.source, 1, 0);
 	CHECK(log_reader_next(&r, &record) == 0 && slice_eq(record, slice_str("small")));
 	CHECK(r.first_type == 9 && r.compression == 7);
@@ -531,7 +511,7 @@ static int first_record(const struct buf *b)
 {
 	struct log_reader r;
 	struct sst_slice record;
-	struct memory m = memory_of(buf_slice(b));
+	struct memory m = memory_of(buf_slice(b), "test.log");
 	log_reader_init(&r, &m.source, 1, 0);
 	int rc = log_reader_next(&r, &record);
 	log_reader_release(&r);
@@ -581,7 +561,7 @@ static void going_on_where_records_end(void)
 	for (unsigned i = 0; i < l.count; i++) {
 		struct log_reader r;
 		struct sst_slice record;
-		struct memory m = memory_of(buf_slice(&l.bytes));
+		struct memory m = memory_of(buf_slice(&l.bytes), "test.log");
 		log_reader_init(&r, &m.source, 1, l.ends[i]);
 		for (unsigned k = i + 1; k < l.count; k++)
 			CHECK(log_reader_next(&r, &record) == 0 && is_record(&l, k, record));

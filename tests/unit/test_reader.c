@@ -5,29 +5,8 @@
  */
 #include "table/reader.h"
 
+#include "memory_source.h"
 #include "table_maker.h"
-
-/* A source over bytes of exactly this size, counting the reads. */
-struct memory {
-	struct source source;
-	const uint8_t *data;
-	unsigned reads;
-};
-
-static int memory_read(struct source *s, uint64_t offset, void *buf, size_t n)
-{
-	struct memory *m = (struct memory *)(void *)s;
-	CHECK(offset <= s->size && n <= s->size - offset);
-	if (n)
-		memcpy(buf, m->data + offset, n);
-	m->reads++;
-	return 0;
-}
-
-static struct memory memory_of(const void *data, size_t size)
-{
-	return (struct memory){.source = {memory_read, size, "t.sst"}, .data = data};
-}
 
 /* Many keys of several versions, deletions among them, in order. */
 enum { KEYS = 60, VERSIONS = 3, ENTRIES = KEYS * VERSIONS };
@@ -179,7 +158,7 @@ static const struct maker kinds[] = {
 static int open_made(struct table **t, struct memory *mem, const struct maker *m, uint64_t manifest_sequence)
 {
 	struct table_read_options opt = {.manifest_sequence = manifest_sequence};
-	*mem = memory_of(m->out.data, m->out.size);
+	*mem = memory_of(buf_slice(&m->out), "t.sst");
 	return table_open(t, &mem->source, &opt);
 }
 
@@ -221,7 +200,7 @@ static void check_damaged(const void *data, size_t size, const struct made_entry
 {
 	uint8_t *copy = malloc(size ? size : 1); /* a read one byte too far shows */
 	memcpy(copy, data, size);
-	struct memory mem = memory_of(copy, size);
+	struct memory mem = memory_of(slice_of(copy, size), "t.sst");
 	struct table *t;
 	struct table_found f;
 	int rc = table_open(&t, &mem.source, NULL);

@@ -10,24 +10,10 @@
 #include <sys/stat.h>
 
 #include "table/check.h"
-#include "unit.h"
+#include "memory_source.h"
 
 static size_t stride = 61, size_max = 24 << 10;
 static const uint8_t masks[] = {0, 0xff}; /* 0: one bit, another one in each byte */
-
-struct memory {
-	struct source source;
-	const uint8_t *data;
-};
-
-static int memory_read(struct source *s, uint64_t offset, void *buf, size_t n)
-{
-	const struct memory *m = (const struct memory *)(const void *)s;
-	CHECK(offset <= s->size && n <= s->size - offset);
-	if (n)
-		memcpy(buf, m->data + offset, n);
-	return 0;
-}
 
 /* Hashes of what a walk gives, entry by entry, and what the check says. */
 struct answer {
@@ -92,7 +78,7 @@ static void ask(struct table *t, bool first)
 /* With `truth`, the file has checksums and this is what is right; else these answers are. */
 static void read_all(const uint8_t *data, size_t size, struct answer *a, const struct answer *truth)
 {
-	struct memory m = {{memory_read, size, "corpus"}, data};
+	struct memory m = memory_of(slice_of(data, size), "corpus");
 	struct table *t;
 	buf_clear(&a->hashes);
 	a->check = a->rc = table_open(&t, &m.source, NULL);
