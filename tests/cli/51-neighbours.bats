@@ -5,32 +5,6 @@
 
 load helper
 
-token() {
-	od -An -v -tx1 -j16 -N16 "${1:-$LSM_DB}/LOCK" | tr -d ' \n'
-}
-
-# A writer that stays: what is echoed to descriptor 9 is put. stay_end closes it and gives its exit status.
-stay() {
-	mkfifo feed
-	lsm-put -b <feed 2>feed.err 3>&- &
-	writer=$!
-	exec 9>feed
-	printf 'stay\t0\n' >&9
-	wait_for lsm-get -q stay
-}
-
-stay_end() {
-	exec 9>&-
-	kill -CONT $writer 2>/dev/null || : # it may have ended
-	wait $writer
-}
-
-# One that is idle gives the store up after a second: this one does not.
-stay_at_work() {
-	stay
-	kill -STOP $writer
-}
-
 other_container() {
 	unshare -m sh -c 'mount -t tmpfs none /dev/shm && exec "$@"' sh "$@"
 }

@@ -12,10 +12,6 @@ testing_build() {
 	[[ ${SAN-} != *thread* ]] || skip "ThreadSanitizer does not go with replaced functions"
 }
 
-token() {
-	od -An -v -tx1 -j16 -N16 "${1:-$LSM_DB}/LOCK" | tr -d ' \n'
-}
-
 # Of a process: R, S, T (stopped), Z ...; '' when it is gone.
 state_of() {
 	sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null
@@ -43,22 +39,6 @@ teardown() {
 	[ -z "${stopped-}" ] || kill -KILL "$stopped"
 	forget_memory
 	[ -z "${outside-}" ] || rm -rf "$outside"
-}
-
-# A writer that stays: what is echoed to descriptor 9 is put. stay_end closes it and gives its exit status.
-stay() {
-	rm -f feed
-	mkfifo feed
-	lsm-put "$@" -b <feed 2>feed.err 3>&- &
-	writer=$!
-	exec 9>feed
-	printf 'stay\t0\n' >&9
-	wait_for lsm-get -q stay
-}
-
-stay_end() {
-	exec 9>&-
-	wait $writer
 }
 
 small_memtables() {
@@ -521,7 +501,7 @@ segments_of() {
 	}
 	local what n=1
 	for what in both control lock; do
-		stay
+		stay_at_work
 		old=$(token)
 		other_layout $what
 		run --separate-stderr timeout 20 lsm-put -t 0.3 b 2

@@ -29,11 +29,39 @@ make_outside() {
 	chmod 755 "$outside"
 }
 
+# token [STORE]: what its segments in /dev/shm are named by.
+token() {
+	od -An -v -tx1 -j16 -N16 "${1:-$LSM_DB}/LOCK" | tr -d ' \n'
+}
+
+# A writer that stays, with these options: what is echoed to descriptor 9 is put. stay_end closes it and gives its exit
+# status. One that is idle gives the store up after a second: one that stays at work does not.
+stay() {
+	rm -f feed
+	mkfifo feed
+	lsm-put "$@" -b <feed 2>feed.err 3>&- &
+	writer=$!
+	exec 9>feed
+	printf 'stay\t0\n' >&9
+	wait_for lsm-get -q stay
+}
+
+stay_at_work() {
+	stay
+	kill -STOP $writer
+}
+
+stay_end() {
+	exec 9>&-
+	kill -CONT $writer 2>/dev/null || : # it may have ended
+	wait $writer
+}
+
 # Removes the shared memory of every store in the test's directories: what a reboot does to it.
 forget_memory() {
 	local lock
 	for lock in "$BATS_TEST_TMPDIR"/*/LOCK ${outside:+"$outside"/*/LOCK}; do
-		[ ! -f "$lock" ] || rm -f /dev/shm/lsm."$(od -An -v -tx1 -j16 -N16 "$lock" | tr -d ' \n')".*
+		[ ! -f "$lock" ] || rm -f /dev/shm/lsm."$(token "${lock%/LOCK}")".*
 	done
 }
 
