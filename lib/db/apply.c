@@ -40,6 +40,12 @@ int apply_record(void *arg, uint64_t sequence, uint32_t count, uint64_t bytes)
 			    : rc;
 }
 
+void apply_begin(struct apply *a)
+{
+	if (a->generation && !atomic_load_explicit(&a->generation->first_ns, memory_order_relaxed))
+		atomic_store_explicit(&a->generation->first_ns, clock_boot_ns(), memory_order_relaxed);
+}
+
 int apply_op(void *arg, const struct batch_op *op)
 {
 	struct apply *a = arg;
@@ -52,8 +58,7 @@ int apply_op(void *arg, const struct batch_op *op)
 		return fail(SST_EUNSUPPORTED, "%s in a store to be written", value_type_name(type));
 	if (op->key.size > LSM_KEY_MAX || op->value.size > LSM_VALUE_MAX)
 		return fail(SST_EUNSUPPORTED, "entry with a key of %zu and a value of %zu bytes", op->key.size, op->value.size);
-	if (a->generation && !atomic_load_explicit(&a->generation->first_ns, memory_order_relaxed))
-		atomic_store_explicit(&a->generation->first_ns, clock_boot_ns(), memory_order_relaxed);
+	apply_begin(a);
 	KILL_POINT("apply-op");
 	return tree_insert(&a->memtable->tree, op->key, tag_make(op->sequence, type), op->value);
 }

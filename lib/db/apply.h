@@ -19,6 +19,8 @@ struct apply {
 /* The two halves of a struct replay_sink. Room is secured record by record. */
 int apply_record(void *apply, uint64_t sequence, uint32_t count, uint64_t bytes);
 int apply_op(void *apply, const struct batch_op *op);
+/* Notes when the generation's first record came, for who inserts by other means than these. */
+void apply_begin(struct apply *a);
 /* All operations of a sealed record. REQUIRES: room is secured. */
 int apply_batch(struct apply *a, struct sst_slice record);
 

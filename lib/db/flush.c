@@ -402,10 +402,16 @@ static int flush_owned(struct lsm *db, const struct lsm_flush_options *opt,
 	return rc;
 }
 
-static bool frozen_waits(struct lsm *db)
+static unsigned frozen_count(struct lsm *db)
 {
 	struct view v = view_read(db, NULL);
-	return v.oldest < v.active;
+	return (unsigned)(v.active - v.oldest);
+}
+
+unsigned lsm_flush_pending(struct lsm *db)
+{
+	unsigned frozen = db->control ? frozen_count(db) : 0;
+	return frozen && lock_test(db->lockfd, LOCK_FLUSH, NULL) == SST_NO ? 0 : frozen;
 }
 
 int lsm_flush(struct lsm *db, const struct lsm_flush_options *opt,
@@ -431,7 +437,7 @@ int lsm_flush(struct lsm *db, const struct lsm_flush_options *opt,
 	opt = opt ? opt : &everything;
 	do
 		rc = flush_owned(db, opt, done, arg);
-	while (!rc && opt->frozen_only && frozen_waits(db)); /* nobody else comes for it while we are at work */
+	while (!rc && opt->frozen_only && frozen_count(db)); /* nobody else comes for it while we are at work */
 	lock_drop(db->lockfd, LOCK_FLUSH);
 	return rc;
 }

@@ -25,7 +25,6 @@
 #include "base/status.h"
 #include "db/apply.h"
 #include "os/event.h"
-#include "os/lock.h"
 #include "wal/log.h"
 #include "os/kill_point.h"
 
@@ -154,8 +153,7 @@ static int write_locked(struct lsm *db, struct lsm_batch *b, struct generation *
 		return rc;
 	struct apply a = {.memtable = m, .generation = g, .control = c};
 	KILL_POINT("put-appended");
-	if (!atomic_load_explicit(&g->first_ns, memory_order_relaxed))
-		atomic_store_explicit(&g->first_ns, clock_boot_ns(), memory_order_relaxed);
+	apply_begin(&a);
 	rc = db->run.size ? memtable_insert(m, &db->run) : apply_batch(&a, buf_slice(&b->batch.rep));
 	if (rc) { /* whoever comes next shall see it: rebuild the memtable from the log */
 		atomic_store(&c->condemned, 1);
@@ -270,14 +268,4 @@ int lsm_sync(struct lsm *db)
 {
 	int rc = store_ready(db); /* a rebuild on the way has synced every log */
 	return rc ? rc : store_sync(db, db->written);
-}
-
-unsigned lsm_flush_pending(struct lsm *db)
-{
-	if (!db->control)
-		return 0;
-	struct view v = view_read(db, NULL);
-	if (v.active == v.oldest || lock_test(db->lockfd, LOCK_FLUSH, NULL) == SST_NO)
-		return 0;
-	return (unsigned)(v.active - v.oldest);
 }

@@ -140,8 +140,7 @@ int writer_lock(struct lsm *db)
 		return 0;
 	rc = repair(db);
 	if (rc) {
-		if (rc == SST_ECORRUPT)
-			atomic_store(&c->condemned, 1); /* everybody detaches; the last one's successor rebuilds */
+		store_condemn(db, rc);
 		writer_unlock(db);
 		return fail_in(rc, "cannot repair the memtable");
 	}
