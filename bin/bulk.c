@@ -53,12 +53,9 @@ int bulk_settle(struct bulk *b)
 
 int bulk_rest(struct bulk *b)
 {
-	int rc = write_group(b);
-	if (!rc)
-		rc = lsm_sync(b->db); /* also what is not to be waited for: now there is time */
+	int rc = lsm_sync(b->db); /* also what is not to be waited for: now there is time */
 	if (!rc)
 		lsm_rest(b->db);
-	b->unsynced = 0;
 	return rc;
 }
 

@@ -25,7 +25,7 @@ int bulk_put(struct bulk *b, struct sst_slice key, struct sst_slice value);
 int bulk_delete(struct bulk *b, struct sst_slice key);
 /* Writes what is gathered, waits for the disk. */
 int bulk_settle(struct bulk *b);
-/* The same, and gives the shared memory back until the next change: for a pause that lasts. */
+/* Gives the shared memory back until the next change: for a pause that lasts. REQUIRES: settled. */
 int bulk_rest(struct bulk *b);
 /* Drops what is not settled; waits for a flush under way. */
 void bulk_close(struct bulk *b);

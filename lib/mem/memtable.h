@@ -45,7 +45,8 @@ int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n);
 /* Maps one that was attached without. Nothing happens to others. */
 int memtable_map(struct memtable *m);
 
-/* As tree_get, also for one that is not mapped; *found lives until the next call. That is read, the first few times, and then mapped. */
+/* As tree_get, also for one that is not mapped: that is read, the first few times, and then mapped. *found lives until the
+ * next call. */
 int memtable_get(struct memtable *m, struct sst_slice key, uint64_t snapshot, const struct tree_record **found);
 
 /* Inserts the records that tree_run_add put into the run. REQUIRES: as tree_insert, and memtable_prepare() for each of the

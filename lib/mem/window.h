@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A window on a memtable segment: what one lookup needs of it is read, what one insert changes is written, and nothing is
- * mapped. For a process that looks up one key,
- * mapping is the dear way: every page touched is a fault, and is taken down again at exit. Where a
- * hypervisor keeps page tables of its own, that was seen to cost a hundred times the read of a node.
+ * mapped. For a process that looks up one key, mapping is the dear way: every page touched is a fault, and is taken down
+ * again at exit. Where a hypervisor keeps page tables of its own, that was seen to cost a hundred times the read of a node.
  *
  * The bytes are those that the mapping shows; only the moment is another. A leaf may grow while it is read, so its count
  * is read before the rest: entries below it are complete by then. An inner node changes by single stores of aligned

@@ -114,21 +114,6 @@ int segment_find(struct segment *s, int dirfd, const char *name, uint64_t size_m
 	return rc;
 }
 
-int segment_write(const struct segment *s, uint64_t offset, const void *from, size_t n)
-{
-	if (s->base && s->fd < 0) {
-		memcpy(s->base + offset, from, n);
-		return 0;
-	}
-	return file_write(s->fd, offset, from, n, "segment");
-}
-
-bool segment_cut(const struct segment *s)
-{
-	struct stat st;
-	return s->fd >= 0 && fstat(s->fd, &st) == 0 && (uint64_t)st.st_size < s->size;
-}
-
 int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only)
 {
 	int rc = segment_find(s, dirfd, name, size_min, read_only);
@@ -142,6 +127,21 @@ int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_m
 int segment_read(const struct segment *s, uint64_t offset, void *to, size_t n)
 {
 	return file_read(s->fd, offset, to, n, "segment");
+}
+
+int segment_write(const struct segment *s, uint64_t offset, const void *from, size_t n)
+{
+	if (s->base && s->fd < 0) {
+		memcpy(s->base + offset, from, n);
+		return 0;
+	}
+	return file_write(s->fd, offset, from, n, "segment");
+}
+
+bool segment_cut(const struct segment *s)
+{
+	struct stat st;
+	return s->fd >= 0 && fstat(s->fd, &st) == 0 && (uint64_t)st.st_size < s->size;
 }
 
 int segment_commit(struct segment *s, uint64_t from, uint64_t to)
