@@ -45,6 +45,22 @@ need_containers() {
 	! command -v ldb >/dev/null || assert_line rocks
 }
 
+@test "a reader that waits for keys gives the store up after a second, and comes back" {
+	need_containers
+	lsm-put k 1
+	mkfifo keys
+	lsm-get -b <keys >answers 3>&- &
+	local reader=$!
+	exec 9>keys
+	echo k >&9
+	wait_for grep -q 1 answers
+	other_container timeout 20 lsm-put k 2
+	echo k >&9
+	exec 9>&-
+	wait $reader
+	assert_equal "$(cat answers)" "$(printf 'k\t1\nk\t2')"
+}
+
 @test "another container's /dev/shm: one after the other, nothing is lost" {
 	need_containers
 	local i

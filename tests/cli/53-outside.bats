@@ -333,6 +333,38 @@ nothing_left() {
 	assert_equal "$(lsm-get held)$(lsm-get other)" 12
 }
 
+flushers() {
+	pgrep -f "lsm-flush .*--db=$LSM_DB"
+}
+
+no_flusher() {
+	! flushers
+}
+
+@test "a memtable that is frozen while another is flushed: nobody is started for it, and that flush takes it too" {
+	testing_build
+	small_memtables
+	local large flusher
+	large=$(printf '%070000d' 0)
+	lsm-put first "$large"
+	LSM_STOP=flush-swept:1 "$TESTING/lsm-put" second "$large" # freezes the first, and starts who is to flush it
+	wait_for flushers
+	flusher=$(flushers)
+	wait_for is_stopped "$flusher"
+	mkdir beside # a flush that is started from here leaves a trace
+	cp "$BIN/lsm-put" beside
+	printf '#!/bin/sh\necho "$@" >%q\n' "$PWD/started" >beside/lsm-flush
+	chmod +x beside/lsm-flush
+	beside/lsm-put third "$large"
+	assert_regex "$(lsm-stat -j)" '"frozen_memtables":1,'
+	sleep 0.3
+	assert_not_exist started
+	kill -CONT "$flusher"
+	wait_for no_flusher
+	assert_regex "$(lsm-stat -j)" '"frozen_memtables":0,'
+	assert_equal "$(find "$LSM_DB" -name '*.sst' | wc -l)" 2
+}
+
 # ---- memory that is cut short
 
 # Every way to cut a segment, of those that are mapped: cut_each COMMAND runs it as COMMAND WHICH SIZE.
