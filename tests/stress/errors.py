@@ -15,7 +15,6 @@ output. After each:
 
 --every N tries one in N of the faults, chosen by the seed; --seconds ends earlier, with each scenario having had its share.
 """
-import argparse
 import itertools
 import os
 import random
@@ -28,31 +27,13 @@ from concurrent.futures import ProcessPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stores
-from stores import Failed, Scenario, run, start, text_of
+from stores import BATCH, BIG, FLUSHED, PLAIN, SMALL, Failed, Scenario, run, start, text_of
 
-p = argparse.ArgumentParser()
-p.add_argument('bindir')
-p.add_argument('--every', type=int, default=1)
-p.add_argument('--seconds', type=float, default=1e9)
-p.add_argument('--seed', type=int, default=1)
-p.add_argument('--only')
-p.add_argument('--root', help='a directory for the stores')
-p.add_argument('--jobs', type=int, default=2)
-p.add_argument('--list', action='store_true')
-opt = p.parse_args()
-stores.use(opt.bindir, timeout=30)
+opt = stores.sampling_options(jobs=2)
 
 # ---- scenarios: what is there before, the command, what it changes or prints
 
-rng = random.Random(7)
-BASE = {'k%03d' % i: 'base%d' % i for i in range(30)}
-FLUSHED = {'f%03d' % i: 'table%d' % i * 9 for i in range(40)}
-BATCH = {'b%04d' % rng.randrange(10000): 'x' * rng.randrange(60) for _ in range(50)}
-BIG = {'c%06d' % rng.randrange(1000000): 'y' * 400 for _ in range(400)}
-SMALL = 'write_buffer_size = 64K\n'
-
-
-ALL = {**BASE, **FLUSHED}
+ALL = {**PLAIN, **FLUSHED}
 SCENARIOS = [
     Scenario('put', 'lsm-put', ['new', 'value'], put={'new': 'value'}),
     Scenario('overwrite', 'lsm-put', ['f003', 'other'], put={'f003': 'other'}),
@@ -72,7 +53,7 @@ SCENARIOS = [
 ]
 OF = {s.name: s for s in SCENARIOS}
 for scenario in SCENARIOS:
-    scenario.base = {} if scenario.before == 'none' else {**BASE, **FLUSHED}
+    scenario.base = {} if scenario.before == 'none' else ALL
 
 
 def freeze(store):
@@ -298,7 +279,7 @@ def main():
         template = root + '/template'
         run('lsm-put', '--batch', store=template, stdin=text_of(FLUSHED))
         run('lsm-flush', store=template)
-        run('lsm-put', '--batch', store=template, stdin=text_of(BASE))
+        run('lsm-put', '--batch', store=template, stdin=text_of(PLAIN))
         stores.remove_segments(template)
         # Forked workers wait for orphans of their own; we only wait for them.
         with ProcessPoolExecutor(opt.jobs, initializer=stores.adopt_orphans) as pool:

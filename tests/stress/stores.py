@@ -2,9 +2,11 @@
 """What the drivers beside this file share: running programs on a store, losing its shared memory, scenarios, and what
 must hold once something has gone wrong. Call use() first."""
 
+import argparse
 import contextlib
 import ctypes
 import os
+import random
 import shutil
 import subprocess
 import time
@@ -20,6 +22,22 @@ def use(bindir, timeout=20):
     """Programs come from bindir; one that takes longer than timeout seconds hangs."""
     global BINDIR, TIMEOUT
     BINDIR, TIMEOUT = bindir, timeout
+
+
+def sampling_options(jobs):
+    """The command line of a driver that makes one thing after the other go wrong; does use()."""
+    p = argparse.ArgumentParser()
+    p.add_argument('bindir')
+    p.add_argument('--every', type=int, default=1)
+    p.add_argument('--seconds', type=float, default=1e9)
+    p.add_argument('--seed', type=int, default=1)
+    p.add_argument('--only')
+    p.add_argument('--root', help='a directory for the stores')
+    p.add_argument('--jobs', type=int, default=jobs)
+    p.add_argument('--list', action='store_true')
+    opt = p.parse_args()
+    use(opt.bindir, timeout=30)
+    return opt
 
 
 # ---- programs
@@ -63,6 +81,14 @@ def finish_children():
 
 
 # ---- records, as dictionaries of str
+
+_rng = random.Random(7)
+PLAIN = {'k%03d' % i: 'base%d' % i for i in range(30)}
+FLUSHED = {'f%03d' % i: 'table%d' % i * 9 for i in range(40)}
+BATCH = {'b%04d' % _rng.randrange(10000): 'x' * _rng.randrange(60) for _ in range(50)}
+BIG = {'c%06d' % _rng.randrange(1000000): 'y' * 400 for _ in range(400)}  # more than a memtable of
+SMALL = 'write_buffer_size = 64K\n'
+
 
 def text_of(pairs):
     return ''.join('%s\t%s\n' % kv for kv in pairs.items()).encode()

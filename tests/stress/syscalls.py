@@ -14,7 +14,6 @@ once with the shared memory kept, once with it removed, as by a reboot.
 
 --every N tries one in N of the calls, chosen by the seed; --seconds ends earlier, with each scenario having had its share.
 """
-import argparse
 import os
 import random
 import shutil
@@ -25,26 +24,11 @@ from concurrent.futures import ProcessPoolExecutor
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stores
-from stores import Failed, Scenario, run, start, text_of
+from stores import BATCH, BIG, FLUSHED, PLAIN, SMALL, Failed, Scenario, run, start, text_of
 
-p = argparse.ArgumentParser()
-p.add_argument('bindir')
-p.add_argument('--every', type=int, default=1)
-p.add_argument('--seconds', type=float, default=1e9)
-p.add_argument('--seed', type=int, default=1)
-p.add_argument('--only')
-p.add_argument('--root', help='a directory for the stores')
-p.add_argument('--jobs', type=int, default=1)
-p.add_argument('--list', action='store_true')
-opt = p.parse_args()
-stores.use(opt.bindir, timeout=30)
+opt = stores.sampling_options(jobs=1)
 
-rng = random.Random(7)
-FLUSHED = {'f%03d' % i: 'table%d' % i * 9 for i in range(40)}
-BASE = {**{'k%03d' % i: 'base%d' % i for i in range(30)}, **FLUSHED}
-BATCH = {'b%04d' % rng.randrange(10000): 'x' * rng.randrange(60) for _ in range(50)}
-BIG = {'c%06d' % rng.randrange(1000000): 'y' * 400 for _ in range(400)}
-SMALL = 'write_buffer_size = 64K\n'
+BASE = {**PLAIN, **FLUSHED}
 NEW = {'put': {'new': 'value'}}
 SCENARIOS = [
     Scenario('put', 'lsm-put', ['new', 'value'], **NEW),
@@ -168,7 +152,7 @@ def main():
     try:
         run('lsm-put', '--batch', store=root + '/template', stdin=text_of(FLUSHED))
         run('lsm-flush', store=root + '/template')
-        run('lsm-put', '--batch', store=root + '/template', stdin=text_of({k: BASE[k] for k in BASE if k not in FLUSHED}))
+        run('lsm-put', '--batch', store=root + '/template', stdin=text_of(PLAIN))
         stores.remove_segments(root + '/template')
         with ProcessPoolExecutor(opt.jobs, initializer=stores.adopt_orphans) as pool:
             chosen = [s for s in SCENARIOS if opt.only in (None, s.name)]
