@@ -69,19 +69,38 @@ def block(entries):
     return out + restarts + struct.pack("<I", len(entries))
 
 
-def table(entries, filter=None, separator=None, raw=None, **properties):
-    """entries: (key, sequence, value). crc32c, no compression, one data block, index type 0."""
-    out, handles = b"", {}
+FILTER = "fullfilter.rocksdb.BuiltinBloomFilter"
+
+
+def handle(place):
+    return varint(place[0]) + varint(place[1])
+
+
+def table(entries, places=None, **more):
+    """places: names of blocks, and instead of where they are, where another one is; or a function that makes a place
+    of the true places. They move what lies behind them, so it is made until they are right."""
+    made, true = make_table(entries, {}, **more)
+    for _ in range(4):
+        told = {n: p(true) if callable(p) else true[p] for n, p in (places or {}).items()}
+        made, true = make_table(entries, told, **more)
+    return made
+
+
+def make_table(entries, told, filter=None, separator=None, raw=None, **properties):
+    """entries: (key, sequence, value). crc32c, no compression, one data block, index type 0. Returns it, and where its
+    blocks are: offset and size."""
+    out, true, handles = b"", {}, {}
 
     def put(name, contents):
         nonlocal out
-        handles[name] = varint(len(out)) + varint(len(contents))
+        true[name] = (len(out), len(contents))
+        handles[name] = handle(told.get(name, true[name]))
         out += contents + b"\0" + masked(contents + b"\0")
 
     rows = [(ikey(k, s), v) for k, s, v in entries]
     put("data", block(rows))
     if filter is not None:
-        put("fullfilter.rocksdb.BuiltinBloomFilter", filter)
+        put(FILTER, filter)
     put("index", block([(separator or rows[-1][0], handles["data"])]))
     said = {
         b"rocksdb.block.based.table.index.type": struct.pack("<I", 0),
@@ -99,7 +118,8 @@ def table(entries, filter=None, separator=None, raw=None, **properties):
     meta = sorted((n.encode(), h) for n, h in handles.items() if n not in ("data", "index"))
     put("metaindex", block(meta))
     ends = handles["metaindex"] + handles["index"]
-    return out + b"\x01" + ends.ljust(40, b"\0") + struct.pack("<IQ", 5, 0x88E241B785F4CFF7)
+    true["footer"] = (len(out), 53)
+    return out + b"\x01" + ends.ljust(40, b"\0") + struct.pack("<IQ", 5, 0x88E241B785F4CFF7), true
 
 
 class Meta:
@@ -333,6 +353,44 @@ def comparator_of_a_table(s):
 @lie(4, "000012.sst", "the filter denies key")
 def filter_without_the_keys(s):
     s.tables[1] = Meta(12, 0, [(b"c", 11, b"11"), (b"m", 12, b"12")], epoch=4, filter=bytes(64) + b"\xff\0\6\0\0")
+
+
+def one_entry(s, **more):
+    """A table of one key: its index, read as data, has the same."""
+    s.tables[1] = Meta(12, 0, [(b"c", 12, b"11")], epoch=4, **more)
+
+
+ANY_FILTER = bytes(64) + b"\0\0\6\0\0"
+
+
+@lie(4, "000012.sst", "block at 27: the data block overlaps the index block at 27 (22 bytes)")
+def data_is_the_index(s):
+    one_entry(s, places={"data": "index"})
+
+
+@lie(4, "000012.sst", "block at 283: the properties block overlaps the metaindex block at 283 (32 bytes)")
+def properties_are_the_metaindex(s):
+    one_entry(s, places={"rocksdb.properties": "metaindex"})
+
+
+@lie(4, "000012.sst", "block at 0: the data block overlaps the filter block at 0 (22 bytes)")
+def filter_is_the_data(s):
+    one_entry(s, places={FILTER: "data"}, filter=ANY_FILTER)
+
+
+@lie(4, "000012.sst", "block at 101: the index block overlaps the filter block at 101 (22 bytes)")
+def filter_is_the_index(s):
+    one_entry(s, places={FILTER: "index"}, filter=ANY_FILTER)
+
+
+@lie(4, "000012.sst", "block at 359: the filter block overlaps the metaindex block at 357 (80 bytes)")
+def filter_reaches_into_the_metaindex(s):
+    one_entry(s, places={FILTER: lambda true: (true["metaindex"][0] + 2, 20)}, filter=ANY_FILTER)
+
+
+@lie(4, "000012.sst", "block at 442: 48 bytes reach beyond the end")
+def filter_reaches_into_the_footer(s):
+    one_entry(s, places={FILTER: lambda true: (true["footer"][0], 48)}, filter=ANY_FILTER)
 
 
 @lie(4, "000012.sst", "keys out of order")

@@ -56,4 +56,16 @@ static inline uint64_t handle_end(struct block_handle h)
 	return h.offset + h.size + BLOCK_TRAILER_SIZE;
 }
 
+/* REQUIRES: second does not begin before first. Any numbers, not only places within a file. */
+static inline bool handle_overlaps(struct block_handle first, struct block_handle second)
+{
+	uint64_t distance = second.offset - first.offset;
+	return distance < BLOCK_TRAILER_SIZE || distance - BLOCK_TRAILER_SIZE < first.size;
+}
+
+static inline bool handle_eq(struct block_handle a, struct block_handle b)
+{
+	return a.offset == b.offset && a.size == b.size;
+}
+
 #endif

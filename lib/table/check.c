@@ -18,6 +18,7 @@ struct checker {
 	struct index_iter index;
 	struct block_memory memory;
 	struct block_iter entry;
+	struct table_block_list metas; /* every block but the data blocks, none overlaps another */
 	struct sst_slice filter; /* data NULL: none to ask */
 	struct buf before;	 /* the separator of the block before; empty at the first */
 	bool has_before;
@@ -94,6 +95,63 @@ static int take_failure(struct checker *c, int rc, struct block_handle h)
 		.what = table_bare_message(c->t, h.offset)};
 	report(c, &d);
 	return 0;
+}
+
+/* ---------------------------------------------------------------- places */
+
+/*
+ * Every byte of a table belongs to one block at most, though some may belong to none (padding of aligned blocks): what
+ * is read as two blocks was written as one. Among the data blocks index_iter sees to it, from the footer block_fetch
+ * keeps them away; so it is to be looked at whether the others keep away from each other, and the data blocks from them.
+ */
+
+static void describe_overlap(char *what, size_t size, const char *kind, const struct table_block *other)
+{
+	snprintf(what, size, "the %s block overlaps the %s block at %llu (%llu bytes)", kind, other->kind,
+		(unsigned long long)other->handle.offset, (unsigned long long)other->handle.size);
+}
+
+static void report_overlap(struct checker *c, const struct table_block *b, const struct table_block *other)
+{
+	char what[200];
+	describe_overlap(what, sizeof(what), b->kind, other);
+	struct sst_damage d = {.offset = b->handle.offset, .size = b->handle.size + BLOCK_TRAILER_SIZE, .what = what};
+	report(c, &d);
+}
+
+/* Of those that overlap one stays in the list, so that no byte is read again and again; a block that goes by any number
+ * of names is told once. */
+static void take_overlaps(struct checker *c)
+{
+	struct table_block *list = c->metas.list, told = {0};
+	size_t n = 0;
+	for (size_t i = 0; i < c->metas.count; i++) {
+		struct table_block b = list[i];
+		if (!n || !handle_overlaps(list[n - 1].handle, b.handle)) {
+			list[n++] = b;
+		} else if (!told.kind || !handle_eq(told.handle, b.handle)) {
+			report_overlap(c, &b, &list[n - 1]);
+			told = b;
+		}
+	}
+	c->metas.count = n;
+}
+
+/* The block that is not a data block and overlaps h; NULL: none. */
+static const struct table_block *overlapped(const struct checker *c, struct block_handle h)
+{
+	const struct table_block *list = c->metas.list;
+	size_t low = 0, high = c->metas.count; /* the first that begins behind h's beginning */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (list[middle].handle.offset > h.offset)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	if (low && handle_overlaps(list[low - 1].handle, h))
+		return &list[low - 1];
+	return low < c->metas.count && handle_overlaps(h, list[low].handle) ? &list[low] : NULL;
 }
 
 /* ---------------------------------------------------------------- data blocks */
@@ -183,6 +241,13 @@ static int check_data_block(struct checker *c)
 	c->data_size += h.size + BLOCK_TRAILER_SIZE;
 	c->padded |= h.offset != c->data_end;
 	c->data_end = handle_end(h);
+	const struct table_block *other = overlapped(c, h);
+	if (other) {
+		char what[200];
+		describe_overlap(what, sizeof(what), "data", other);
+		report_block(c, what);
+		return 0;
+	}
 	int rc = block_fetch(&c->t->blocks, h, FETCH_DATA | FETCH_AHEAD, &c->memory, &contents);
 	if (rc)
 		return rc;
@@ -226,20 +291,20 @@ static int check_data(struct checker *c)
 
 static int check_meta_blocks(struct checker *c)
 {
-	struct table_block_list l = {0};
+	struct table_block_list *l = &c->metas;
 	struct block none;
 	struct sst_slice contents;
-	int rc = take_failure(c, table_list_meta(c->t, &l), (struct block_handle){0});
-	for (size_t i = 0; i < l.count && rc >= 0; i++) {
-		struct block_handle h = l.list[i].handle;
-		if (strcmp(l.list[i].kind, "properties") == 0)
+	int rc = take_failure(c, table_list_meta(c->t, l), (struct block_handle){0});
+	take_overlaps(c);
+	for (size_t i = 0; i < l->count && rc >= 0; i++) {
+		struct block_handle h = l->list[i].handle;
+		if (strcmp(l->list[i].kind, "properties") == 0)
 			rc = properties_open(&none, &c->t->blocks, h, &c->memory);
 		else
 			rc = block_fetch(&c->t->blocks, h, 0, &c->memory, &contents);
 		rc = take_failure(c, rc, h);
 		c->stats->blocks++;
 	}
-	table_block_list_release(&l);
 	return rc;
 }
 
@@ -348,6 +413,7 @@ int table_check(struct table *t, void (*to)(void *arg, const struct sst_damage *
 	block_memory_release(&c.memory);
 	block_iter_release(&c.entry);
 	buf_release(&c.before);
+	table_block_list_release(&c.metas);
 	return rc;
 }
 

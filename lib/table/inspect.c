@@ -176,6 +176,8 @@ int table_show_index(struct table *t, block_fn *each, void *arg)
 
 /* ---------------------------------------------------------------- all blocks */
 
+#define KIND_NAME_RANGE_DEL "range deletions"
+
 void table_block_list_release(struct table_block_list *l)
 {
 	free(l->list);
@@ -203,29 +205,38 @@ static int list_add(const struct table *t, struct table_block_list *l, const cha
 	return 0;
 }
 
-static int compare_offsets(const void *a, const void *b)
+static int compare_blocks(const void *a, const void *b)
 {
 	const struct table_block *x = a, *y = b;
-	return (x->handle.offset > y->handle.offset) - (x->handle.offset < y->handle.offset);
+	if (x->handle.offset != y->handle.offset)
+		return x->handle.offset > y->handle.offset ? 1 : -1;
+	if (x->handle.size != y->handle.size)
+		return x->handle.size > y->handle.size ? 1 : -1;
+	return strcmp(x->kind, y->kind);
 }
 
-/* A block that goes by two names (range_del, range_del2) is listed once. */
-static int list_sort(const struct table *t, struct table_block_list *l)
+/* Pebble names one block range_del and range_del2: it is listed once. No other goes by two names. */
+static void list_sort(struct table_block_list *l)
 {
 	size_t n = 0;
 	if (l->count)
-		qsort(l->list, l->count, sizeof(*l->list), compare_offsets);
-	for (size_t i = 0; i < l->count; i++) {
-		struct block_handle h = l->list[i].handle, last = n ? l->list[n - 1].handle : (struct block_handle){0};
-		if (n && h.offset == last.offset && h.size == last.size)
-			continue;
-		if (n && (h.offset - last.offset < BLOCK_TRAILER_SIZE ||
-				 h.offset - last.offset - BLOCK_TRAILER_SIZE < last.size))
-			return block_fail(&t->blocks, h.offset,
-				fail(SST_ECORRUPT, "it overlaps the block at %llu", (unsigned long long)last.offset));
-		l->list[n++] = l->list[i];
-	}
+		qsort(l->list, l->count, sizeof(*l->list), compare_blocks);
+	for (size_t i = 0; i < l->count; i++)
+		if (!n || compare_blocks(&l->list[i], &l->list[n - 1]) != 0 ||
+			strcmp(l->list[i].kind, KIND_NAME_RANGE_DEL) != 0)
+			l->list[n++] = l->list[i];
 	l->count = n;
+}
+
+static int check_overlaps(const struct table *t, const struct table_block_list *l)
+{
+	for (size_t i = 1; i < l->count; i++) {
+		const struct table_block *before = &l->list[i - 1], *b = &l->list[i];
+		if (handle_overlaps(before->handle, b->handle))
+			return block_fail(&t->blocks, b->handle.offset,
+				fail(SST_ECORRUPT, "the %s block overlaps the %s block at %llu", b->kind, before->kind,
+					(unsigned long long)before->handle.offset));
+	}
 	return 0;
 }
 
@@ -263,7 +274,7 @@ static const char *meta_kind(struct sst_slice name)
 	static const struct {
 		const char *prefix, *kind;
 	} kinds[] = {{"fullfilter.", "filter"}, {"partitionedfilter.", "filter index"}, {"filter.", "filter"},
-		{META_PROPERTIES, "properties"}, {"rocksdb.stats", "properties"}, {META_RANGE_DEL, "range deletions"},
+		{META_PROPERTIES, "properties"}, {"rocksdb.stats", "properties"}, {META_RANGE_DEL, KIND_NAME_RANGE_DEL},
 		{META_COMPRESSION_DICT, "dictionary"}, {META_INDEX, "index"}, {"rocksdb.hashindex", "hash index"}};
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (slice_has_prefix(name, slice_str(kinds[i].prefix)))
@@ -304,7 +315,8 @@ static int list_meta(struct table *t, struct table_block_list *l)
 int table_list_meta(struct table *t, struct table_block_list *l)
 {
 	int rc = list_meta(t, l);
-	return rc ? rc : list_sort(t, l);
+	list_sort(l);
+	return rc;
 }
 
 static int list_data(struct table *t, struct table_block_list *l)
@@ -357,8 +369,10 @@ int table_show_blocks(struct table *t, block_fn *each, void *arg)
 	int rc = list_data(t, &l);
 	if (!rc)
 		rc = list_meta(t, &l);
-	if (!rc)
-		rc = list_sort(t, &l);
+	if (!rc) {
+		list_sort(&l);
+		rc = check_overlaps(t, &l);
+	}
 	for (size_t i = 0; i < l.count && !rc; i++)
 		rc = show_block(t, &l.list[i], &m, &it, each, arg);
 	block_iter_release(&it);

@@ -10,7 +10,7 @@ int table_show_properties(struct table *t, int (*each)(void *arg, const struct s
 int table_show_index(struct table *t, int (*each)(void *arg, const struct sst_block *b), void *arg);
 int table_show_blocks(struct table *t, int (*each)(void *arg, const struct sst_block *b), void *arg);
 
-/* A list of a table's blocks, sorted by offset; none overlaps another, none is there twice. */
+/* A list of a table's blocks, sorted by offset. */
 struct table_block {
 	const char *kind;
 	struct block_handle handle;
@@ -23,7 +23,7 @@ struct table_block_list {
 
 void table_block_list_release(struct table_block_list *l);
 /* Every block but the data blocks: what the metaindex names, the index and its parts, the parts of a filter, the
- * metaindex itself. A zeroed list. Damaged indexes of parts end it with their failure. */
+ * metaindex itself. A zeroed list. Damaged indexes of parts end it with their failure. They may overlap. */
 int table_list_meta(struct table *t, struct table_block_list *l);
 
 #endif
