@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Tables and stores made to hurt whoever reads them, every checksum right: sizes no file has, references in circles, one
-block named again and again, much out of little. usage: hostile.py --list | hostile.py NAME PATH
+block named again and again, much out of little. usage: hostile.py --list | hostile.py NAME PATH |
+hostile.py --all DIR
 
---list prints for each its name and kind, `table` or `store`. Written, as lies.py, from the pages alone."""
+--list prints for each its name and kind, `table` or `store`; --all makes DIR/KIND/NAME of all but those of a tebibyte. Written, as lies.py, from the pages alone."""
 
 import bz2
 import os
@@ -412,15 +413,22 @@ def table_numbers_of_one_file(s):
 
 
 class Sparse:
-    """A file of a TiB that holds nothing, behind these bytes."""
+    """A file of a TiB that holds nothing between these bytes."""
 
-    def __init__(self, begin=b""):
-        self.begin = begin
+    def __init__(self, begin=b"", end=b""):
+        self.begin, self.end = begin, end
+
+    def write(self, path):
+        with open(path, "wb") as out:
+            out.write(self.begin)
+            out.truncate(1 << 40)
+            out.seek((1 << 40) - len(self.end))
+            out.write(self.end)
 
 
-def sparse(name, file, begin=b""):
+def sparse(name, file, begin=b"", end=b""):
     def make(s):
-        s.files[file] = Sparse(begin)
+        s.files[file] = Sparse(begin(s) if callable(begin) else begin, end)
 
     ALL[name] = ("store", make)
 
@@ -433,6 +441,42 @@ sparse("table-of-a-tebibyte", "000012.sst")
 sparse("settings-of-a-tebibyte", "lsm.conf", b"block_size = 4096\n")
 sparse("options-of-a-tebibyte", "OPTIONS-000019")
 sparse("lock-of-a-tebibyte", "LOCK")
+sparse("manifest-before-a-tebibyte", "MANIFEST-000002", manifest)
+sparse("manifest-cut-before-a-tebibyte", "MANIFEST-000002", lambda s: manifest(s) + b"\1\2\3\4\xff\x70\1")
+sparse("manifest-around-a-tebibyte", "MANIFEST-000002", manifest, log(b"").ljust(32768, b"\0"))
+sparse("log-before-a-tebibyte", "000015.log", lambda s: s.logs[15])
+sparse("log-around-a-tebibyte", "000015.log", lambda s: s.logs[15],
+       log(batch(16, [(b"w", b"16")])).ljust(32768, b"\0"))
+
+
+def in_a_tebibyte(table):
+    return Sparse(table[:-53], table[-53:])
+
+
+@hostile("table")
+def block_of_a_tebibyte():
+    t = Table()
+    return in_a_tebibyte(t.end(t.put(separators([handle(0, 1 << 39)]))))
+
+
+@hostile("table")
+def block_of_4_gib_in_a_tebibyte():
+    t = Table()
+    return in_a_tebibyte(t.end(t.put(separators([handle(0, (1 << 32) - 1)]))))
+
+
+@hostile("table")
+def padding_of_a_tebibyte():
+    t = Table()
+    t.properties[b"rocksdb.data.size"] = varint(1 << 39)
+    return in_a_tebibyte(t.end(t.put(separators([t.data()]))))
+
+
+@hostile("table")
+def index_of_a_tebibyte():
+    t = Table()
+    t.data()
+    return in_a_tebibyte(t.end(handle(0, 1 << 39)))
 
 
 def write_store(make, where):
@@ -442,22 +486,38 @@ def write_store(make, where):
     s.files = {n: f for n, f in s.files.items() if n not in holes}
     s.write(where)
     for name, f in holes.items():
-        with open(os.path.join(where, name), "wb") as out:
-            out.write(f.begin)
-            out.truncate(1 << 40)
+        f.write(os.path.join(where, name))
+
+
+def write(name, path):
+    kind, make = ALL[name]
+    if kind == "store":
+        write_store(make, path)
+        return
+    made = make()
+    if isinstance(made, Sparse):
+        made.write(path)
+    else:
+        with open(path, "wb") as f:
+            f.write(made)
+
+
+def write_all(where):
+    for kind in ("table", "store"):
+        os.mkdir(os.path.join(where, kind))
+    for name, (kind, _) in ALL.items():
+        if "tebibyte" not in name:
+            write(name, os.path.join(where, kind, name))
 
 
 def main():
     if sys.argv[1:] == ["--list"]:
         for name, (kind, _) in ALL.items():
             print(name, kind, sep="\t")
-        return
-    kind, make = ALL[sys.argv[1]]
-    if kind == "table":
-        with open(sys.argv[2], "wb") as f:
-            f.write(make())
+    elif sys.argv[1] == "--all":
+        write_all(sys.argv[2])
     else:
-        write_store(make, sys.argv[2])
+        write(*sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,15 @@ struct source {
 	int (*read)(struct source *s, uint64_t offset, void *buf, size_t n);
 	uint64_t size;
 	const char *name;
+	/* The first offset from `offset` on that is not in a hole of a sparse file; size: there are only holes.
+	 * NULL: it has none. */
+	uint64_t (*next_data)(struct source *s, uint64_t offset);
 };
+
+static inline uint64_t source_next_data(struct source *s, uint64_t offset)
+{
+	return s->next_data && offset < s->size ? s->next_data(s, offset) : offset;
+}
 
 /* Sequential output. */
 struct sink {

@@ -5,6 +5,9 @@
 
 #include "base/status.h"
 
+/* From this size on a log may be a sparse file. */
+#define LARGE (UINT64_C(64) << 20)
+
 static int number_cmp(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -24,7 +27,7 @@ static int add_log(struct logs *l, uint64_t number, const char *name)
 	int rc = file_identify_at(l->dirfd, name, &id);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	l->bytes += id.size;
+	l->bytes += id.size < LARGE ? id.size : file_data_bytes(l->dirfd, name, id.size);
 	l->numbers[l->count++] = number;
 	return 0;
 }

@@ -8,7 +8,7 @@
 struct logs {
 	uint64_t *numbers; /* ascending */
 	size_t count, cap;
-	uint64_t bytes;	  /* of all together */
+	uint64_t bytes;	  /* of all together; of large ones without holes */
 	uint64_t largest; /* number of any file in the directory */
 	uint64_t minimum, previous; /* what counts: >= minimum, and one old LevelDBs name besides (0: none) */
 	uint64_t torn; /* while they are replayed: the log before this one, if its end is torn; else 0 */

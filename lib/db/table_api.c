@@ -88,7 +88,7 @@ int sst_table_open_memory(struct sst_table **out, const void *data, size_t size,
 	if (rc)
 		return rc;
 	t->bytes = data;
-	t->memory = (struct source){read_memory, size, t->name};
+	t->memory = (struct source){.read = read_memory, .size = size, .name = t->name};
 	rc = table_open(&t->table, &t->memory, NULL);
 	if (rc)
 		sst_table_close(t);

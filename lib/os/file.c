@@ -86,6 +86,30 @@ int file_read(int fd, uint64_t offset, void *buf, size_t n, const char *name)
 	return 0;
 }
 
+uint64_t file_next_data(int fd, uint64_t offset, uint64_t size)
+{
+	off_t at = lseek(fd, (off_t)offset, SEEK_DATA);
+	if (at < 0)
+		return errno == ENXIO ? size : offset;
+	return (uint64_t)at < offset ? offset : (uint64_t)at < size ? (uint64_t)at : size;
+}
+
+uint64_t file_data_bytes(int dirfd, const char *name, uint64_t size)
+{
+	uint64_t sum = 0, at = 0;
+	int fd;
+	if (file_open(&fd, dirfd, name, O_RDONLY, 0))
+		return size;
+	while ((at = file_next_data(fd, at, size)) < size) {
+		off_t hole = lseek(fd, (off_t)at, SEEK_HOLE);
+		uint64_t end = hole <= (off_t)at || (uint64_t)hole > size ? size : (uint64_t)hole;
+		sum += end - at;
+		at = end;
+	}
+	file_close(&fd);
+	return sum;
+}
+
 int file_write(int fd, uint64_t offset, const void *buf, size_t n, const char *name)
 {
 	const uint8_t *p = buf;
@@ -389,7 +413,13 @@ static int source_read(struct source *s, uint64_t offset, void *buf, size_t n)
 	return file_read(f->fd, offset, buf, n, s->name);
 }
 
+static uint64_t source_data(struct source *s, uint64_t offset)
+{
+	return file_next_data(((const struct file_source *)s)->fd, offset, s->size);
+}
+
 void file_source_init(struct file_source *s, int fd, uint64_t size, const char *name)
 {
-	*s = (struct file_source){.source = {source_read, size, name}, .fd = fd};
+	*s = (struct file_source){.fd = fd,
+		.source = {.read = source_read, .size = size, .name = name, .next_data = source_data}};
 }

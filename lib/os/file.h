@@ -29,6 +29,10 @@ void file_close(int *fd); /* accepts -1; sets -1 */
 
 /* name is for the message only. A file that ends early is SST_ECORRUPT. */
 int file_read(int fd, uint64_t offset, void *buf, size_t n, const char *name);
+/* The first offset from `offset` on that is not in a hole, as far as the file system tells; at most size. */
+uint64_t file_next_data(int fd, uint64_t offset, uint64_t size);
+/* How many of the first `size` bytes of a file are not in holes; size, when that is not to be had. */
+uint64_t file_data_bytes(int dirfd, const char *name, uint64_t size);
 int file_write(int fd, uint64_t offset, const void *buf, size_t n, const char *name);
 int file_truncate(int fd, uint64_t size, const char *name);
 int file_sync(int fd, const char *name);	 /* fsync */

@@ -31,8 +31,12 @@ int block_fail(const struct block_source *s, uint64_t offset, int rc)
 	return fail_in(rc, "cannot read '%s': block at %llu", s->file->name, (unsigned long long)offset);
 }
 
+/* A table may be a sparse file of any size; no block of one is larger than its own 32-bit numbers can tell. */
 static int check_handle(const struct block_source *s, struct block_handle h)
 {
+	if (h.size > UINT32_MAX)
+		return block_fail(s, h.offset, fail(SST_ECORRUPT, "%llu bytes are too many for a block",
+			(unsigned long long)h.size));
 	if (h.offset <= s->limit && h.size <= s->limit - h.offset &&
 		s->limit - h.offset - h.size >= BLOCK_TRAILER_SIZE)
 		return 0;

@@ -10,6 +10,8 @@
 #include "table/properties.h"
 #include "table/reader_internal.h"
 
+#define PADDING_MAX ((uint64_t)64 << 20)
+
 struct checker {
 	struct table *t;
 	void (*report)(void *arg, const struct sst_damage *d);
@@ -351,13 +353,14 @@ static void check_property(struct checker *c, const char *name, uint64_t said, u
 
 /* What versions of RocksDB are known to write otherwise is let pass: it counts no blocks when there is a dictionary,
  * it counts the padding of aligned blocks, and it may not count deletions with timestamps. */
-/* Are there only zeros from the end of the data to `end`? So aligned blocks are filled up, the last one too. */
+/* Are there only zeros from the end of the data to `end`, and not too many? So aligned blocks are filled up, the last
+ * one too. */
 static bool padded_until(const struct checker *c, uint64_t end)
 {
 	struct source *s = c->t->blocks.file;
-	uint8_t b[512];
+	uint8_t b[4096];
 	uint64_t at = c->data_end;
-	bool zero = end > at && end <= c->t->blocks.limit;
+	bool zero = end > at && end - at <= PADDING_MAX && end <= c->t->blocks.limit;
 	while (zero && at < end) {
 		size_t n = end - at < sizeof(b) ? (size_t)(end - at) : sizeof(b);
 		zero = s->read(s, at, b, n) == 0;

@@ -47,6 +47,7 @@ struct log_reader {
 	int compression;     /* 0, or the type a compression record (9) named */
 	struct buf record, block, inflated;
 	uint64_t block_offset;
+	uint64_t zeros; /* read so far, in search of something behind them */
 	void *zstd;
 };
 

@@ -28,6 +28,9 @@
 #include "wal/format.h"
 
 #define SECTOR_SIZE 512
+/* So many zeros of a log are read, more than anybody preallocates. Then the holes of a sparse file are passed over, so
+ * that the search through a TiB of nothing ends soon; before, no file system need be believed that there is nothing. */
+#define ZEROS_READ (UINT64_C(64) << 20)
 #define COMPRESSION_NONE 0
 #define COMPRESSION_ZSTD 7
 /* A record may inflate to this much plus so many times its size; a real one is a write
@@ -202,15 +205,24 @@ static bool lost_sector(const struct log_reader *r, uint64_t offset)
 	return false;
 }
 
+/* Where to read on behind `zeros` of them, at offset. */
+static uint64_t pass_zeros(struct log_reader *r, uint64_t zeros, uint64_t offset)
+{
+	r->zeros += zeros;
+	return r->zeros < ZEROS_READ ? offset : source_next_data(r->source, offset);
+}
+
 /* 0: nothing but zeros from offset to the end of the file; SST_NO: something else. */
 static int zeros_to_end(struct log_reader *r, uint64_t offset)
 {
-	for (; offset < r->source->size; offset = block_start(offset) + LOG_BLOCK_SIZE) {
+	while (offset < r->source->size) {
 		int rc = load_block(r, offset);
 		if (rc)
 			return rc;
-		if (!all_zero(rest_of_block(r, offset)))
+		struct sst_slice rest = rest_of_block(r, offset);
+		if (!all_zero(rest))
 			return SST_NO;
+		offset = pass_zeros(r, rest.size, offset + rest.size);
 	}
 	return 0;
 }
@@ -443,8 +455,7 @@ static size_t stride_of(
 }
 
 /* Moves over what is not good. SST_NO: nothing can be behind it. */
-static int step_over(
-	const struct log_reader *r, struct search *s, int look, const struct fragment *f)
+static int step_over(struct log_reader *r, struct search *s, int look, const struct fragment *f)
 {
 	s->begun = 0;
 	size_t stride = look == LOOK_OLD ? f->size : s->bytewise ? 0 : stride_of(r, s, look, f);
@@ -456,6 +467,8 @@ static int step_over(
 		return SST_NO;
 	s->bytewise = block_start(s->at) == block_start(s->damage);
 	s->at = s->bytewise ? s->at + 1 : block_start(s->at) + LOG_BLOCK_SIZE;
+	if (look == LOOK_ZEROS && !s->bytewise)
+		s->at = block_start(pass_zeros(r, LOG_BLOCK_SIZE, s->at));
 	return 0;
 }
 

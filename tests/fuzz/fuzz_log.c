@@ -52,7 +52,7 @@ static void mend_checksums(uint8_t *p, size_t size)
 /* Every record is read by itself once, and the reader always comes to an end. */
 static void read_to_the_end(const uint8_t *p, size_t size, uint64_t number)
 {
-	struct memory m = {.source = {memory_read, size, "input"}, .data = p};
+	struct memory m = {.source = {.read = memory_read, .size = size, .name = "input"}, .data = p};
 	struct log_reader r;
 	struct sst_slice record;
 	uint64_t last = 0;
@@ -86,7 +86,7 @@ static void round_trip(uint64_t at, struct sst_slice payload)
 	b.size = (size_t)at;
 	log_frame(&b, at, payload);
 	need(b.size - at <= log_frame_bound(payload.size));
-	struct memory m = {.source = {memory_read, b.size, "input"}, .data = b.data};
+	struct memory m = {.source = {.read = memory_read, .size = b.size, .name = "input"}, .data = b.data};
 	log_reader_init(&r, &m.source, 1, at);
 	need(log_reader_next(&r, &record) == 0 && slice_eq(record, payload) &&
 		r.good_end == b.size);

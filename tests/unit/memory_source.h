@@ -25,7 +25,7 @@ static inline int memory_read(struct source *s, uint64_t offset, void *buf, size
 
 static inline struct memory memory_of(struct sst_slice bytes, const char *name)
 {
-	return (struct memory){.source = {memory_read, bytes.size, name}, .data = bytes.data};
+	return (struct memory){.source = {.read = memory_read, .size = bytes.size, .name = name}, .data = bytes.data};
 }
 
 #endif

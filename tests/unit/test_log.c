@@ -582,7 +582,7 @@ static int failing_read(struct source *s, uint64_t offset, void *buf, size_t n)
 
 static void errors_of_the_source(void)
 {
-	struct source s = {failing_read, 100000, "bad.log"};
+	struct source s = {.read = failing_read, .size = 100000, .name = "bad.log"};
 	struct log_reader r;
 	struct sst_slice record;
 	log_reader_init(&r, &s, 1, 0);
