@@ -105,7 +105,7 @@ static inline uint32_t ref_of(const struct tree *t, const void *p)
 	return (uint32_t)((uint64_t)((const uint8_t *)p - t->base) / 8);
 }
 
-static inline const struct leaf *leaf_at(const struct tree *t, uint32_t ref)
+static inline struct leaf *leaf_at(const struct tree *t, uint32_t ref)
 {
 	return at(t, ref, sizeof(struct leaf));
 }
@@ -151,9 +151,9 @@ static inline unsigned leaf_count(const struct leaf *l)
 
 /* The leaf at the end of a path of `depth` inner nodes; NULL: damage. Only the root of an empty tree has no entry: any
  * other is memory that was zeroed, and to take it for a leaf would hide what was there. */
-static const struct leaf *leaf_below(const struct tree *t, uint32_t ref, unsigned depth)
+static struct leaf *leaf_below(const struct tree *t, uint32_t ref, unsigned depth)
 {
-	const struct leaf *l = leaf_at(t, ref);
+	struct leaf *l = leaf_at(t, ref);
 	if (!l || l->level)
 		return NULL;
 	bool empty = !depth && !atomic_load_explicit(&t->header->entries, memory_order_acquire);
@@ -351,6 +351,7 @@ struct path {
 		uint32_t node, child;
 	} step[TREE_DEPTH_MAX];
 	uint32_t leaf;
+	struct leaf *to; /* the same, looked at: there is one */
 	uint32_t low, high; /* records that bound the leaf: low <= key < high; 0: unbounded */
 };
 
@@ -392,7 +393,8 @@ static int descend(const struct tree *t, struct sst_slice key, uint64_t tag, str
 		prefetch_node(t, node, level - 1);
 	}
 	path->leaf = node;
-	return leaf_below(t, node, path->depth) ? 0 : damaged();
+	path->to = leaf_below(t, node, path->depth);
+	return path->to ? 0 : damaged();
 }
 
 /* ---------------------------------------------------------------- leaf */
@@ -528,16 +530,19 @@ static bool digests_are_close(const struct moved *m, unsigned n)
 }
 
 /* `was` is the prefix of the digests in m. */
-static struct leaf *leaf_of(struct tree *t, struct moved *m, unsigned n, size_t was, uint32_t low, uint32_t high)
+static int leaf_of(struct tree *t, struct moved *m, unsigned n, size_t was, uint32_t low, uint32_t high, uint32_t *ref)
 {
 	size_t prefix = was;
 	if (low && high && digests_are_close(m, n)) {
 		const struct tree_record *a = record_at(t, low), *b = record_at(t, high);
 		prefix = a && b ? common_prefix(a, b) : 0;
 	}
+	int rc = redigest_all(t, m, n, was, prefix);
+	if (rc)
+		return rc;
 	struct leaf *l = leaf_new(t, (uint16_t)prefix);
-	if (!l || redigest_all(t, m, n, was, l->prefix_size))
-		return NULL;
+	if (!l)
+		return SST_EFULL;
 	for (unsigned i = 0; i < n; i++) {
 		l->fingerprint[i] = m[i].fingerprint;
 		l->digest[i] = m[i].digest;
@@ -545,7 +550,8 @@ static struct leaf *leaf_of(struct tree *t, struct moved *m, unsigned n, size_t 
 	}
 	atomic_store_explicit(&l->count, (uint8_t)n, memory_order_relaxed);
 	atomic_store_explicit(&l->sorted, (uint8_t)n, memory_order_relaxed);
-	return l;
+	*ref = ref_of(t, l);
+	return 0;
 }
 
 /* Is the new entry in front of one that is in the leaf? < 0: damage. */
@@ -590,11 +596,8 @@ static int split_leaf(struct tree *t, const struct path *path, const struct leaf
 	struct moved new = {a->ref, digest_of(a->key, prefix), fingerprint_of(a->key)};
 	if (!path->high && atomic_load_explicit(&l->sorted, memory_order_relaxed) == TREE_LEAF_MAX &&
 		leaf_ascends(t, l, TREE_LEAF_MAX, a->key, a->tag)) {
-		const struct leaf *right = leaf_of(t, &new, 1, prefix, new.record, 0);
-		if (!right)
-			return SST_EFULL;
-		*out = (struct split){path->leaf, ref_of(t, right), new.record};
-		return 0;
+		*out = (struct split){.left = path->leaf, .separator = new.record};
+		return leaf_of(t, &new, 1, prefix, new.record, 0, &out->right);
 	}
 	struct moved all[TREE_LEAF_MAX + 1];
 	int rc = leaf_entries(t, l, &new, a->key, a->tag, all);
@@ -602,12 +605,9 @@ static int split_leaf(struct tree *t, const struct path *path, const struct leaf
 		return rc;
 	unsigned n = TREE_LEAF_MAX + 1, half = n / 2;
 	uint32_t middle = all[half].record;
-	const struct leaf *left = leaf_of(t, all, half, prefix, path->low, middle);
-	const struct leaf *right = left ? leaf_of(t, all + half, n - half, prefix, middle, path->high) : NULL;
-	if (!right)
-		return SST_EFULL;
-	*out = (struct split){ref_of(t, left), ref_of(t, right), middle};
-	return 0;
+	out->separator = middle;
+	rc = leaf_of(t, all, half, prefix, path->low, middle, &out->left);
+	return rc ? rc : leaf_of(t, all + half, n - half, prefix, middle, path->high, &out->right);
 }
 
 /* What the first and the last of the separators have in common. SIZE_MAX: damage. */
@@ -622,29 +622,30 @@ static size_t separators_prefix(const struct tree *t, const struct moved *separa
 }
 
 /* separator[i] stands between child[i] and child[i + 1]. All of them have the `was` bytes of prefix in common, if `within`. */
-static struct inner *inner_of(struct tree *t, unsigned level, const uint32_t *child, struct moved *separator,
-	unsigned children, size_t was, bool within)
+static int inner_of(struct tree *t, unsigned level, const uint32_t *child, struct moved *separator, unsigned children,
+	size_t was, bool within, uint32_t *ref)
 {
 	struct inner *in = node_new(t, sizeof(*in));
 	if (!in)
-		return NULL;
+		return SST_EFULL;
+	*ref = ref_of(t, in);
 	in->level = (uint8_t)level;
 	in->count = (uint8_t)children;
 	for (unsigned i = 0; i < children; i++)
 		atomic_store_explicit(&in->child[i], child[i], memory_order_relaxed);
 	if (children < 2)
-		return in;
+		return 0;
 	size_t prefix = within && !digests_are_close(separator, children - 1)
 				? was
 				: separators_prefix(t, separator, children - 1);
 	if (prefix == SIZE_MAX || redigest_all(t, separator, children - 1, was, prefix))
-		return NULL;
+		return SST_ECORRUPT;
 	in->prefix_size = (uint16_t)prefix;
 	for (unsigned i = 0; i + 1 < children; i++) {
 		in->separator[i] = separator[i].record;
 		in->digest[i] = separator[i].digest;
 	}
-	return in;
+	return 0;
 }
 
 /* Puts a split child into a copy of its parent. 0: *out->left is the copy and takes the parent's place; SST_NO: the
@@ -671,24 +672,17 @@ static int split_inner(struct tree *t, const struct inner *in, unsigned c, const
 	n++;
 	/* A new first or last separator may be outside of what the others have in common. */
 	bool within = c > 0 && c + 2 < n;
-	if (n <= INNER_MAX) {
-		const struct inner *copy = inner_of(t, in->level, child, separator, n, prefix, within);
-		if (!copy)
-			return SST_EFULL;
-		out->left = ref_of(t, copy);
-		return 0;
-	}
+	if (n <= INNER_MAX)
+		return inner_of(t, in->level, child, separator, n, prefix, within, &out->left);
 	/* Appending at the right edge leaves the left node full, as the leaves are. */
 	unsigned half = c == in->count - 1u && below->left == atomic_load_explicit(&in->child[c], memory_order_relaxed)
 				? n - 1
 				: n / 2;
-	const struct inner *left = inner_of(t, in->level, child, separator, half, prefix, within);
-	const struct inner *right =
-		left ? inner_of(t, in->level, child + half, separator + half, n - half, prefix, within) : NULL;
-	if (!right)
-		return SST_EFULL;
-	*out = (struct split){ref_of(t, left), ref_of(t, right), separator[half - 1].record};
-	return SST_NO;
+	out->separator = separator[half - 1].record;
+	int rc = inner_of(t, in->level, child, separator, half, prefix, within, &out->left);
+	if (!rc)
+		rc = inner_of(t, in->level, child + half, separator + half, n - half, prefix, within, &out->right);
+	return rc ? rc : SST_NO;
 }
 
 static int insert_by_split(struct tree *t, const struct path *path, const struct leaf *l, const struct added *a)
@@ -722,12 +716,14 @@ static int insert_by_split(struct tree *t, const struct path *path, const struct
 		return fail(SST_EFULL, "memtable tree is too deep");
 	uint32_t child[2] = {s.left, s.right};
 	struct moved separator = {.record = s.separator};
+	uint32_t root;
 	rc = redigest(t, &separator, 0);
-	const struct inner *root = rc ? NULL : inner_of(t, path->depth + 1, child, &separator, 2, 0, false);
-	if (!root)
-		return SST_EFULL;
+	if (!rc)
+		rc = inner_of(t, path->depth + 1, child, &separator, 2, 0, false, &root);
+	if (rc)
+		return rc;
 	KILL_POINT("tree-root-made");
-	atomic_store_explicit(&t->header->root, ref_of(t, root), memory_order_release);
+	atomic_store_explicit(&t->header->root, root, memory_order_release);
 	return 0;
 }
 
@@ -794,9 +790,7 @@ static int link_added(struct tree *t, const struct added *a)
 	int rc = descend(t, a->key, a->tag, &path);
 	if (rc)
 		return rc;
-	struct leaf *l = at(t, path.leaf, sizeof(*l));
-	if (!l)
-		return damaged();
+	struct leaf *l = path.to;
 	unsigned n = leaf_count(l);
 	rc = leaf_has(t, l, n, a->key, a->tag);
 	if (rc)
@@ -822,8 +816,7 @@ int tree_has_room(const struct tree *t, struct sst_slice key, uint64_t tag, size
 	int rc = descend(t, key, tag, &path);
 	if (rc)
 		return rc;
-	const struct leaf *l = leaf_at(t, path.leaf);
-	return !l ? damaged() : leaf_count(l) + count <= TREE_LEAF_MAX ? 0 : SST_NO;
+	return leaf_count(path.to) + count <= TREE_LEAF_MAX ? 0 : SST_NO;
 }
 
 int tree_run_take(struct tree *t, const struct buf *run, uint64_t *offset)
@@ -864,9 +857,7 @@ int tree_get(const struct tree *t, struct sst_slice key, uint64_t snapshot, cons
 	int rc = descend(t, key, limit, &path);
 	if (rc)
 		return rc;
-	const struct leaf *l = leaf_at(t, path.leaf);
-	if (!l)
-		return damaged();
+	const struct leaf *l = path.to;
 	const struct tree_record *best = NULL;
 	for (uint64_t m = leaf_matches(l, leaf_count(l), key); m; m &= m - 1) {
 		const struct tree_record *r = record_at(t, l->record[__builtin_ctzll(m)]);

@@ -246,8 +246,249 @@ static void test_damage_is_noticed(void)
 	memtable_close(&m);
 }
 
+/* ---- hurt memory: the tree as tree.c lays it out */
+
+#define INNER_SIZE 768
+#define INNER_SEPARATOR 260 /* bytes in front of the 63 references to separators; behind them those to 64 children */
+#define INNER_CHILD 512
+
+static uint32_t *word_at(const struct memtable *m, uint64_t offset)
+{
+	return (void *)(m->segment.base + offset);
+}
+
+static uint64_t root_of(const struct memtable *m)
+{
+	return (uint64_t)m->tree.header->root * 8;
+}
+
+/* Keys that share their first bytes, then not: splits change prefixes. */
+static void make_near(struct model_entry *e, size_t i)
+{
+	e->size = (size_t)snprintf(e->key, sizeof(e->key), "near%c%07zu", "abcdefgh"[i % 8], i * 7919 % 1000003);
+	e->tag = tag_make(i + 1, TYPE_VALUE);
+	e->value = (uint32_t)i;
+}
+
+#define NEAR 9000 /* entries: three levels */
+
+static struct memtable near_tree(uint64_t size)
+{
+	struct memtable m = fresh(size);
+	for (size_t i = 0; i < NEAR; i++) {
+		struct model_entry e;
+		make_near(&e, i);
+		insert(&m, &e);
+	}
+	CHECK_EQ(m.segment.base[root_of(&m)], 2);
+	return m;
+}
+
+/* What a tree that may be hurt answers: something, or that it is damaged; never that it is full. */
+static void check_answers(int rc)
+{
+	CHECK(rc == 0 || rc == SST_NO || rc == SST_ECORRUPT);
+	CHECK(rc != SST_ECORRUPT || strstr(sst_errmsg(), "damaged"));
+}
+
+static void use_everything(struct memtable *m, size_t begin)
+{
+	const struct tree_record *r;
+	struct tree_walk w = {.tree = m->tree, .snapshot = SEQUENCE_MAX};
+	struct model_entry e;
+	int rc;
+	/* 80 neighbours, which split whatever leaf they come to */
+	for (size_t i = 0; i < 80; i++) {
+		make_near(&e, begin);
+		e.size += (size_t)sprintf(e.key + e.size, "+%02zu", i * 37 % 80);
+		check_answers(tree_insert(&m->tree, key_of(&e), tag_make(NEAR + i, TYPE_VALUE), slice_of(&e.value, 4)));
+		check_answers(tree_has_room(&m->tree, key_of(&e), e.tag, 1));
+	}
+	for (size_t i = 0; i < 20; i++) {
+		make_near(&e, begin + i * 449);
+		check_answers(tree_get(&m->tree, key_of(&e), SEQUENCE_MAX, &r));
+		check_answers(rc = tree_walk_seek(&w, key_of(&e), e.tag));
+		for (int k = 0; k < 3 && !rc; k++)
+			check_answers(rc = tree_walk_prev(&w));
+	}
+	check_answers(rc = tree_walk_first(&w));
+	for (size_t i = 0; i < 2 * NEAR && !rc && begin % 8 == 0; i++)
+		check_answers(rc = tree_walk_next(&w));
+	check_answers(tree_walk_last(&w));
+}
+
+static void test_hurt_references(void)
+{
+	struct memtable m = near_tree(UINT64_C(4) << 20);
+	size_t size = memtable_used(&m);
+	uint8_t *sound = malloc(size);
+	memcpy(sound, m.segment.base, size);
+	for (size_t round = 0; round < 400; round++) {
+		uint64_t root = root_of(&m);
+		uint64_t below = (uint64_t)*word_at(&m, root + INNER_CHILD + 4 * (random64() % m.segment.base[root + 1])) * 8;
+		uint64_t leaf = (uint64_t)*word_at(&m, below + INNER_CHILD + 4 * (random64() % m.segment.base[below + 1])) * 8;
+		const uint64_t node[] = {root, below, leaf, 4096};
+		const uint64_t bytes[] = {INNER_SIZE, INNER_SIZE, 512, size - 4096};
+		const uint32_t value[] = {0, 1, UINT32_MAX, (uint32_t)(size / 8), (uint32_t)(root / 8), (uint32_t)(below / 8),
+			(uint32_t)(leaf / 8), (uint32_t)((m.segment.size - 8) / 8), (uint32_t)random64()};
+		size_t which = random64() % 4, whole = random64() % 4;
+		uint64_t offset = node[which] + random64() % (bytes[which] / 4) * 4;
+		/* one word; or all separators, all children, or all records of a leaf */
+		uint64_t from = whole || which == 3 ? offset : node[which] + (which == 2 ? 288 : round % 2 ? INNER_SEPARATOR : INNER_CHILD);
+		uint64_t to = whole || which == 3 ? from + 4 : node[which] + (which == 2 ? 512 : from == node[which] + INNER_CHILD ? INNER_SIZE : INNER_CHILD);
+		uint32_t v = value[random64() % (sizeof(value) / sizeof(value[0]))];
+		for (; from < to; from += 4)
+			*word_at(&m, from) = v;
+		use_everything(&m, random64() % NEAR);
+		memcpy(m.segment.base, sound, size);
+	}
+	free(sound);
+	memtable_close(&m);
+}
+
+/* Full leaves in order: `count` of entries, whose keys begin with `begin` and go on with 10, 20 ... */
+static struct memtable full_leaves(const char *begin, size_t count)
+{
+	struct memtable m = fresh(UINT64_C(4) << 20);
+	for (size_t i = 0; i < count; i++) {
+		struct model_entry e = {.tag = tag_make(i + 1, TYPE_VALUE)};
+		e.size = (size_t)snprintf(e.key, sizeof(e.key), "%s%05zu", begin, (i + 1) * 10);
+		insert(&m, &e);
+	}
+	return m;
+}
+
+/* Where the reference to a record stands in the leaf; leaf < 0: the root. */
+static uint32_t *record_slot(const struct memtable *m, int leaf, unsigned slot)
+{
+	uint64_t at = root_of(m);
+	if (leaf >= 0)
+		at = (uint64_t)*word_at(m, at + INNER_CHILD + 4 * (unsigned)leaf) * 8;
+	return word_at(m, at + 288 + 4 * slot);
+}
+
+/* A split that comes upon the damaged reference says so, and the tree stays as it was. */
+static void check_hurt_split(struct memtable *m, uint32_t *reference, const char *key)
+{
+	uint32_t was = *reference, root = m->tree.header->root;
+	*reference = UINT32_MAX;
+	uint64_t n = memtable_entries(m);
+	CHECK_EQ(tree_insert(&m->tree, slice_str(key), tag_make(1000, TYPE_VALUE), slice_str("v")), SST_ECORRUPT);
+	CHECK_EQ(memtable_entries(m), n);
+	CHECK_EQ(m->tree.header->root, root);
+	*reference = was;
+	CHECK_EQ(tree_insert(&m->tree, slice_str(key), tag_make(1000, TYPE_VALUE), slice_str("v")), 0);
+	memtable_close(m);
+}
+
+static void test_hurt_splits(void)
+{
+	/* the record that is to become the separator in a new root, or in a root that is there */
+	struct memtable m = full_leaves("", 56);
+	check_hurt_split(&m, record_slot(&m, -1, 27), "00105");
+	m = full_leaves("", 112);
+	check_hurt_split(&m, record_slot(&m, 1, 27), "00665");
+	/* keys that only differ behind what digests hold: one in front of the new entry, which it is compared with; one behind
+	 * it, whose digest is to be made anew in the left half */
+	m = full_leaves("the same beginning:", 112);
+	check_hurt_split(&m, record_slot(&m, 1, 5), "the same beginning:00665");
+	m = full_leaves("the same beginning:", 112);
+	check_hurt_split(&m, record_slot(&m, 1, 20), "the same beginning:00665");
+	/* the last separator of a node, whose prefix is to be found anew */
+	m = full_leaves("", 56 * 20);
+	uint64_t root = root_of(&m);
+	unsigned children = m.segment.base[root + 1];
+	CHECK_EQ(children, 20);
+	check_hurt_split(&m, word_at(&m, root + INNER_SEPARATOR + 4 * (children - 2)), "00105");
+}
+
+static void test_hurt_leaf(void)
+{
+	struct memtable m = full_leaves("", 20);
+	struct tree_walk w = {.tree = m.tree, .snapshot = SEQUENCE_MAX};
+	const struct tree_record *r;
+	*record_slot(&m, -1, 7) = UINT32_MAX;
+	CHECK_EQ(tree_walk_first(&w), SST_ECORRUPT);
+	CHECK_EQ(tree_walk_seek(&w, slice_str("00010"), 0), SST_ECORRUPT);
+	CHECK_EQ(tree_get(&m.tree, slice_str("00080"), SEQUENCE_MAX, &r), SST_ECORRUPT);
+	CHECK_EQ(tree_get(&m.tree, slice_str("00090"), SEQUENCE_MAX, &r), 0);
+	CHECK_EQ(tree_insert(&m.tree, slice_str("00080"), tag_make(8, TYPE_VALUE), slice_str("")), SST_ECORRUPT);
+	memtable_close(&m);
+}
+
+/* Room that ends anywhere in an insert is an error, and leaves the tree as it was. */
+static void test_room_ends_anywhere(void)
+{
+	struct memtable m = fresh(UINT64_C(8) << 20);
+	struct model_entry *model = calloc(NEAR, sizeof(*model));
+	size_t n = 0, refused = 0;
+	for (size_t i = 0; n < NEAR; i++) {
+		CHECK_EQ(memtable_reserve(&m, 64, 1), 0);
+		uint64_t committed = m.tree.header->committed, used = memtable_used(&m);
+		make_near(&model[n], n);
+		m.tree.header->committed = used + i % 900 * 8;
+		int rc = tree_insert(&m.tree, key_of(&model[n]), model[n].tag, slice_of(&model[n].value, 4));
+		CHECK(rc == 0 || rc == SST_EFULL);
+		CHECK(memtable_used(&m) <= m.tree.header->committed);
+		m.tree.header->committed = committed;
+		CHECK_EQ(memtable_entries(&m), n + !rc);
+		n += !rc;
+		refused += rc != 0;
+	}
+	CHECK(refused > 100);
+	compare(&m, model, n, SEQUENCE_MAX);
+	free(model);
+	memtable_close(&m);
+}
+
+/* Full nodes, one below the other, as deep as a path may be: there is no level above for one more root. */
+static void test_too_deep(void)
+{
+	struct memtable m = fresh(UINT64_C(4) << 20);
+	struct model_entry e = {.key = "m", .size = 1, .tag = tag_make(1, TYPE_VALUE)};
+	insert(&m, &e);
+	uint64_t leaf = root_of(&m), at = (memtable_used(&m) + 63) & ~UINT64_C(63);
+	uint32_t record = *word_at(&m, leaf + 288), below = (uint32_t)(leaf / 8);
+	for (unsigned i = 0; i < TREE_LEAF_MAX; i++) { /* full, of the same entry */
+		m.segment.base[leaf + 8 + i] = m.segment.base[leaf + 8];
+		*word_at(&m, leaf + 64 + 4 * i) = *word_at(&m, leaf + 64);
+		*word_at(&m, leaf + 288 + 4 * i) = record;
+	}
+	m.segment.base[leaf + 1] = TREE_LEAF_MAX;
+	for (unsigned level = 1; level <= TREE_DEPTH_MAX; level++, at += INNER_SIZE) {
+		m.segment.base[at] = (uint8_t)level;
+		m.segment.base[at + 1] = 64;
+		for (unsigned i = 0; i < 64; i++)
+			*word_at(&m, at + INNER_CHILD + 4 * i) = below;
+		for (unsigned i = 0; i < 63; i++)
+			*word_at(&m, at + INNER_SEPARATOR + 4 * i) = record;
+		below = (uint32_t)(at / 8);
+	}
+	m.tree.header->used = at;
+	m.tree.header->root = below;
+	CHECK_EQ(tree_insert(&m.tree, slice_str("z"), tag_make(2, TYPE_VALUE), slice_str("")), SST_EFULL);
+	CHECK(strstr(sst_errmsg(), "too deep"));
+	CHECK_EQ(m.tree.header->root, below);
+	/* one level more is none that a tree can have */
+	m.segment.base[at] = TREE_DEPTH_MAX + 1;
+	m.segment.base[at + 1] = 1;
+	*word_at(&m, at + INNER_CHILD) = below;
+	m.tree.header->used = at + INNER_SIZE;
+	m.tree.header->root = (uint32_t)(at / 8);
+	const struct tree_record *r;
+	struct tree_walk w = {.tree = m.tree, .snapshot = SEQUENCE_MAX};
+	CHECK_EQ(tree_get(&m.tree, slice_str("z"), SEQUENCE_MAX, &r), SST_ECORRUPT);
+	CHECK_EQ(tree_walk_first(&w), SST_ECORRUPT);
+	memtable_close(&m);
+}
+
 static void test_segment_limits(void)
 {
+	struct segment s;
+	struct memtable none;
+	CHECK_EQ(segment_anonymous(&s, UINT64_C(4) << 20), 0);
+	CHECK_EQ(memtable_format(&none, &s, 4096, token, 1), SST_EFULL); /* not even the first leaf */
+	CHECK(!memtable_is_open(&none));
 	struct memtable m = fresh(UINT64_C(4) << 20);
 	CHECK_EQ(memtable_reserve(&m, UINT64_C(8) << 20, 1), SST_NO);
 	CHECK_EQ(memtable_reserve(&m, UINT64_C(3) << 20, 1), 0);
@@ -267,6 +508,11 @@ int main(void)
 	RUN(test_binary);
 	RUN(test_repeat_is_idempotent);
 	RUN(test_damage_is_noticed);
+	RUN(test_hurt_references);
+	RUN(test_hurt_splits);
+	RUN(test_hurt_leaf);
+	RUN(test_room_ends_anywhere);
+	RUN(test_too_deep);
 	RUN(test_segment_limits);
 	return unit_done("memtable");
 }
