@@ -87,32 +87,27 @@ static bool header_is(const struct memtable_header *h, const uint8_t token[TOKEN
 	       atomic_load_explicit(&h->tree.committed, memory_order_relaxed) <= size;
 }
 
-static int attach_window(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation)
+static int attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation)
 {
 	struct memtable_header h;
 	*m = (struct memtable){.segment = *s, .generation = generation, .window = window_new(s)};
 	*s = (struct segment){.fd = -1};
-	if (m->window)
-		m->tree = (struct tree){
-			.header = window_header(m->window), .mapped = m->segment.size, .window = m->window};
-	int rc = m->window ? segment_read(&m->segment, 0, &h, sizeof(h)) : fail_memory();
-	return rc ? rc : header_is(&h, token, generation, m->segment.size) ? 0 : SST_NO;
+	if (!m->window)
+		return fail_memory();
+	m->tree = (struct tree){.header = window_header(m->window), .mapped = m->segment.size, .window = m->window};
+	int rc = segment_read(&m->segment, 0, &h, sizeof(h));
+	if (rc || header_is(&h, token, generation, m->segment.size))
+		return rc;
+	return fail(SST_ECORRUPT, "memtable segment of generation %llu is not what it should be",
+		(unsigned long long)generation);
 }
 
 int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation)
 {
-	int rc = 0;
-	if (!s->base) {
-		rc = attach_window(m, s, token, generation);
-	} else {
-		bind(m, s, generation);
-		rc = header_is((const void *)m->segment.base, token, generation, m->segment.size) ? 0 : SST_NO;
-	}
+	int rc = attach(m, s, token, generation);
 	if (rc)
 		memtable_close(m);
-	return rc == SST_NO ? fail(SST_ECORRUPT, "memtable segment of generation %llu is not what it should be",
-				      (unsigned long long)generation)
-			    : rc;
+	return rc;
 }
 
 int memtable_map(struct memtable *m)

@@ -33,8 +33,8 @@ uint64_t memtable_segment_size(uint64_t limit, uint64_t commit);
 /* Makes an empty memtable in a fresh segment, which it takes (also on failure), and of which `commit` bytes are backed. */
 int memtable_format(struct memtable *m, struct segment *s, uint64_t commit, const uint8_t token[TOKEN_SIZE],
 	uint64_t generation);
-/* Takes a segment (also on failure) that somebody formatted; anything unexpected is SST_ECORRUPT. If it is not mapped, only
- * what says so is for it. */
+/* Takes a segment (also on failure) that somebody formatted and that is not mapped yet; anything unexpected is SST_ECORRUPT.
+ * Until memtable_map() only what says so is for it. */
 int memtable_attach(struct memtable *m, struct segment *s, const uint8_t token[TOKEN_SIZE], uint64_t generation);
 void memtable_close(struct memtable *m); /* accepts a zeroed one */
 

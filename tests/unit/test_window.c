@@ -207,11 +207,49 @@ static void test_damage(void)
 	CHECK_EQ(dir_remove(dirfd, name), 0);
 }
 
+/* What goes wrong between the reservation and the insertion: the room was not secured, or the segment was cut. */
+static void test_inserts_that_fail(void)
+{
+	struct memtable m = fresh(), w = find(7, 0);
+	const struct tree_record *r;
+	struct buf run = {0};
+	tree_run_add(&run, slice_str("key"), tag_make(1, TYPE_VALUE), slice_str("value"));
+	CHECK_EQ(memtable_refresh(&w), 0);
+	uint64_t used = memtable_used(&m);
+	w.tree.header->committed = used + run.size - 8;
+	CHECK_EQ(memtable_insert(&w, &run), SST_EFULL);
+	CHECK_EQ(ftruncate(m.segment.fd, 4096), 0);
+	CHECK_EQ(memtable_insert(&w, &run), SST_EBUSY);
+	CHECK_EQ(memtable_reserve(&w, SIZE, 1), SST_NO);
+	CHECK_EQ(memtable_reserve(&w, 8 << 20, 1), SST_ECORRUPT);
+	struct file_id id;
+	CHECK_EQ(file_identify(m.segment.fd, &id, name), 0);
+	CHECK_EQ(id.size, 4096); /* nothing has made it longer again */
+	memtable_close(&w);
+	memtable_close(&m);
+	CHECK_EQ(dir_remove(dirfd, name), 0);
+
+	/* a record whose sizes reach behind the segment */
+	m = fresh();
+	insert(&m, 1);
+	w = find(7, 0);
+	char key[32];
+	CHECK_EQ(tree_get(&m.tree, key_of(key, 1), SEQUENCE_MAX, &r), 0);
+	struct tree_record *hurt = (void *)(m.segment.base + ((const uint8_t *)r - m.segment.base));
+	hurt->value_size = UINT32_MAX;
+	CHECK_EQ(memtable_get(&w, key_of(key, 1), SEQUENCE_MAX, &r), SST_ECORRUPT);
+	buf_release(&run);
+	memtable_close(&w);
+	memtable_close(&m);
+	CHECK_EQ(dir_remove(dirfd, name), 0);
+}
+
 int main(void)
 {
 	RUN(test_beside_a_writer);
 	RUN(test_empty_and_versions);
 	RUN(test_inserts);
 	RUN(test_damage);
+	RUN(test_inserts_that_fail);
 	return unit_done("window");
 }
