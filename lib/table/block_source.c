@@ -34,14 +34,12 @@ int block_fail(const struct block_source *s, uint64_t offset, int rc)
 /* A table may be a sparse file of any size; no block of one is larger than its own 32-bit numbers can tell. */
 static int check_handle(const struct block_source *s, struct block_handle h)
 {
+	unsigned long long size = h.size;
+	if (h.offset > s->limit || h.size > s->limit - h.offset || s->limit - h.offset - h.size < BLOCK_TRAILER_SIZE)
+		return block_fail(s, h.offset, fail(SST_ECORRUPT, "%llu bytes reach beyond the end", size));
 	if (h.size > UINT32_MAX)
-		return block_fail(s, h.offset, fail(SST_ECORRUPT, "%llu bytes are too many for a block",
-			(unsigned long long)h.size));
-	if (h.offset <= s->limit && h.size <= s->limit - h.offset &&
-		s->limit - h.offset - h.size >= BLOCK_TRAILER_SIZE)
-		return 0;
-	return block_fail(s, h.offset, fail(SST_ECORRUPT, "%llu bytes reach beyond the end",
-		(unsigned long long)h.size));
+		return block_fail(s, h.offset, fail(SST_ECORRUPT, "%llu bytes are too many for a block", size));
+	return 0;
 }
 
 /* How much to read for a block of n bytes. */

@@ -75,7 +75,7 @@ static void read_blob(struct sst_slice in)
 	if (!get_bytes(&in, key_size, &key) || !get_bytes(&in, index_size, &index) || blob_index_decode(&b, index))
 		return;
 	buf_append_slice(&copy, in);
-	struct memory_source m = {{read_memory, copy.size, "fuzz"}, copy.data};
+	struct memory_source m = {{.read = read_memory, .size = copy.size, .name = "fuzz"}, copy.data};
 	set_crcs(&m, &b, key_size);
 	int rc = blob_file_open(&f, &m.source, 0);
 	if (!rc)

@@ -95,7 +95,7 @@ static int no_block(void *arg, const struct sst_block *b)
 
 static void look_at(const uint8_t *data, size_t size, const struct table_read_options *opt)
 {
-	struct memory m = {{memory_read, size, "fuzz"}, data};
+	struct memory m = {.source = {.read = memory_read, .size = size, .name = "fuzz"}, .data = data};
 	struct table *t;
 	struct sst_check_stats stats;
 	if (table_open(&t, &m.source, opt))
