@@ -34,6 +34,8 @@ opt = stores.sampling_options(jobs=2)
 # ---- scenarios: what is there before, the command, what it changes or prints
 
 ALL = {**PLAIN, **FLUSHED}
+LARGE = {'l%04d' % i: 'z' * 3000 for i in range(800)}
+LOGGED = {'logged': 'only'}
 SCENARIOS = [
     Scenario('put', 'lsm-put', ['new', 'value'], put={'new': 'value'}),
     Scenario('overwrite', 'lsm-put', ['f003', 'other'], put={'f003': 'other'}),
@@ -49,6 +51,16 @@ SCENARIOS = [
     Scenario('rebuild-get', 'lsm-get', ['k007'], out=b'base7', before='cold'),
     Scenario('rebuild-put', 'lsm-put', ['new', 'value'], put={'new': 'value'}, before='cold'),
     Scenario('rebuild-flush', 'lsm-flush', before='cold'),
+    # more than a batch is prepared beforehand, and than the memory that a memtable begins with
+    Scenario('large', 'lsm-put', ['--batch', '--atomic'], text_of(LARGE), put=LARGE),
+    # what a predecessor left: a record that is in the log and not in the memtable, an edit that is in the MANIFEST and not in
+    # the view, half an edit, an edit or a CURRENT in doubt
+    Scenario('repair', 'lsm-put', ['new', 'value'], put={'new': 'value', **LOGGED}, before='logged', atomic=False),
+    Scenario('flush-adopt', 'lsm-flush', before='recorded'),
+    Scenario('flush-torn', 'lsm-flush', before='torn'),
+    Scenario('flush-doubt', 'lsm-flush', before='doubt'),
+    Scenario('flush-renewed', 'lsm-flush', before='renewed'),
+    Scenario('get-renewed', 'lsm-get', ['k007'], out=b'base7', before='renewed'),
     Scenario('create', 'lsm-put', ['new', 'value'], put={'new': 'value'}, before='none'),
 ]
 OF = {s.name: s for s in SCENARIOS}
@@ -56,8 +68,21 @@ for scenario in SCENARIOS:
     scenario.base = {} if scenario.before == 'none' else ALL
 
 
-def freeze(store):
-    run('lsm-flush', store=store, ok=(-9,), LSM_KILL='flush-table-created:1')
+# Of the scenarios with such a name in `before`: the commands that leave the store so.
+BEFORE = {
+    'frozen': [('lsm-flush', [], -9, {'LSM_KILL': 'flush-table-created:1'})],
+    'logged': [('lsm-put', ['logged', LOGGED['logged']], -9, {'LSM_KILL': 'put-appended:1'})],
+    'recorded': [('lsm-flush', [], -9, {'LSM_KILL': 'flush-recorded:1'})],
+    'torn': [('lsm-flush', [], -9, {'LSM_KILL': 'file-write-half:1'})],
+    'doubt': [('lsm-flush', [], 3, {'LSM_FAIL': 'fdatasync@MANIFEST:1'})],
+}
+BEFORE['renewed'] = [*BEFORE['doubt'], ('lsm-flush', [], -9, {'LSM_KILL': 'manifest-current:1'})]
+
+
+def prepare(s, store, template):
+    s.make(store, template, lambda store: None)
+    for prog, args, status, env in BEFORE.get(s.before, ()):
+        run(prog, *args, store=store, ok=(status,), **env)
 
 
 # ---- after a fault
@@ -85,14 +110,14 @@ def one(job):
     s, store = OF[name], os.path.join(root, '%s-%d' % (name, number))
     log = store + '.log'
     try:
-        s.make(store, root + '/template', freeze)
+        prepare(s, store, root + '/template')
         r = start(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL=fault, LSM_FAIL_LOG=log)
         stores.finish_children()
         hit = os.path.exists(log)
         check_answer(s, r)
         if must and r.returncode:
             raise Failed('refused: %s' % r.stderr.decode()[:200])
-        stores.check_store(s, store, r.returncode == 0, rocks=number % 25 == 0)
+        stores.check_store(s, store, r.returncode == 0, late=s.before == 'logged', rocks=number % 25 == 0)
         return hit, None
     except Failed as e:
         met = open(log).read().split('\n')[:1] if os.path.exists(log) else []
@@ -130,7 +155,7 @@ def calls(s, root):
     store = os.path.join(root, 'calls')
     log = store + '.log'
     try:
-        s.make(store, root + '/template', freeze)
+        prepare(s, store, root + '/template')
         run(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL='list:1', LSM_FAIL_LOG=log)
         stores.finish_children()
         with open(log) as f:
@@ -223,7 +248,7 @@ def one_special(job):
     what = more.get('LSM_FAIL') or more['why']
     more = {k: v for k, v in more.items() if k != 'why'}
     try:
-        s.make(store, root + '/template', freeze)
+        prepare(s, store, root + '/template')
         r = start(s.prog, *s.args, store=store, stdin=s.stdin, **more)
         stores.finish_children()
         if answer:
@@ -234,7 +259,7 @@ def one_special(job):
             raise Failed('refused: %s' % r.stderr.decode()[:200])
         # with its input closed a batch has nothing to do, and without an output nothing to say
         done = r.returncode == 0 and not (not answer and s.stdin)
-        stores.check_store(s, store, done, rocks=number % 25 == 0)
+        stores.check_store(s, store, done, late=s.before == 'logged', rocks=number % 25 == 0)
         return None
     except Failed as e:
         return 'FAILED %s, %s: %s' % (name, what, e)
@@ -249,7 +274,7 @@ def outputs(root):
         s, store = OF[name], os.path.join(root, 'out')
         for how, setup in (('full', output_to('/dev/full')), ('closed', closed([1]))):
             try:
-                s.make(store, root + '/template', freeze)
+                prepare(s, store, root + '/template')
                 r = start(s.prog, *s.args, store=store, setup=setup)
                 if r.returncode < 2:
                     raise Failed('exit %d' % r.returncode)
