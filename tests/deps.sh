@@ -7,7 +7,8 @@ set -eu
 packages="gcc g++ make pkg-config python3 libc6-dev
 	liburing-dev libzstd-dev libxxhash-dev libsnappy-dev liblz4-dev zlib1g-dev libbz2-dev
 	bats bats-assert bats-support bats-file mandoc bsdextrautils procps util-linux
-	jq tinycdb lmdb-utils db-util rocksdb-tools librocksdb-dev libleveldb-dev"
+	jq tinycdb lmdb-utils db-util rocksdb-tools librocksdb-dev libleveldb-dev
+	libfuse3-dev fuse3"
 
 missing=
 for p in $packages; do

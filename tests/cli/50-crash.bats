@@ -107,3 +107,11 @@ testing_build() {
 	assert_success
 	assert_line "1 passed, 0 failed"
 }
+
+@test "power cuts of a mounted disk, under the programs as they are shipped" {
+	need python3
+	run timeout 60 python3 "$ROOT/tests/stress/cut_disk.py" "$BIN" --cuts 14 --seconds 10 --states 2 --keep "$BATS_TEST_TMPDIR/kept"
+	[ "$status" -ne 77 ] || skip "$output"
+	assert_success
+	assert_line --regexp '^[0-9]+ cuts, 0 failed$'
+}

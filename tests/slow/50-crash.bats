@@ -22,6 +22,14 @@ testing() {
 	assert_line --regexp '^[0-9]+ states, 0 failed$'
 }
 
+@test "power cuts of a mounted disk, under the programs as they are shipped" {
+	need python3
+	run python3 "$ROOT/tests/stress/cut_disk.py" "$BIN" --cuts 1000 --seconds 300 --seed "$SEED" --keep "$BATS_TEST_TMPDIR/kept"
+	[ "$status" -ne 77 ] || skip "$output"
+	assert_success
+	assert_line --regexp '^[0-9]+ cuts, 0 failed$'
+}
+
 @test "errors of the system: every call, once and for good; limits; no room; no output" {
 	testing
 	run python3 "$ROOT/tests/stress/errors.py" "$TESTING"

@@ -34,3 +34,12 @@ $(HISTORY):
 testing-history: testing
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/testing CFLAGS='$(CFLAGS) -DLSM_TESTING' \
 		LDFLAGS='$(LDFLAGS) $(TESTING_WRAP:%=-Wl,--wrap=%)' $(BUILD)/testing/stress/history
+
+# A disk whose power can be cut, where there is libfuse.
+ifeq ($(shell pkg-config --exists fuse3 2>/dev/null && echo yes),yes)
+CHECK_DEPS += $(BUILD)/stress/cut_disk
+endif
+$(BUILD)/obj/tests/stress/cut_disk.o: ALL_CFLAGS += $(subst -I,-isystem ,$(shell pkg-config --cflags fuse3))
+$(BUILD)/stress/cut_disk: $(patsubst %,$(BUILD)/obj/tests/stress/%.o,cut_disk cut_disk_model cut_disk_reboot) $(BUILD)/libsst.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs fuse3)
