@@ -68,7 +68,7 @@ static struct decompressor decompressor = {.dialect = DIALECT_ROCKSDB};
 
 static int read_blob(const struct buf *b, const struct blob_index *index, struct sst_slice key)
 {
-	struct memory_source m = {{read_memory, b->size, "000012.blob"}, b->data};
+	struct memory_source m = {{.read = read_memory, .size = b->size, .name = "000012.blob"}, b->data};
 	struct blob_file f;
 	int rc = blob_file_open(&f, &m.source, 7);
 	return rc ? rc : blob_file_read(&f, index, key, &decompressor, &record, &value);
