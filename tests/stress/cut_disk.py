@@ -113,12 +113,14 @@ class Machine:
 
     def tell(self, command):
         """(changes, reads, syncs, bytes) so far."""
+        answer = None
         with self.lock:
             self.disk.stdin.write(command + '\n')
             self.disk.stdin.flush()
-            answer = self.answers.get(timeout=stores.TIMEOUT)
+            with contextlib.suppress(queue.Empty):
+                answer = self.answers.get(timeout=stores.TIMEOUT)
         if not answer or answer[0] != 'ok':
-            raise Failed('the disk itself died')
+            raise Failed('the disk itself died, or hangs')
         return [int(n) for n in answer[1:]]
 
     def is_off(self):
@@ -185,7 +187,8 @@ class Machine:
             if r.returncode == 1:
                 raise Failed('%s %s: exit 1 on a disk that fails' % (prog, ' '.join(args)[:80]))
             return None
-        raise Failed('%s %s: exit %d: %s' % (prog, ' '.join(args)[:80], r.returncode, (r.stderr + r.stdout).decode().strip()[:300]))
+        said = (r.stderr + r.stdout).decode().strip()
+        raise Failed('%s %s: exit %d: %s' % (prog, ' '.join(args)[:80], r.returncode, said[:300]))
 
     def begin(self, conf=None):
         """With this configuration, on the disk for certain."""
@@ -412,7 +415,7 @@ def full(m, rng):
 
 SMALL = 'write_buffer_size = 64K\n'
 WORKLOADS = [puts, writers, atomic, unsynced, crowded, failing, full]
-CHANGES = {puts: 150, writers: 250, atomic: 180, unsynced: 120, crowded: 600, failing: 300, full: 200}
+CHANGES = {puts: 100, writers: 130, atomic: 90, unsynced: 90, crowded: 130, failing: 200, full: 130}
 
 
 def shared_memory(size):
@@ -460,8 +463,8 @@ def recovery(m, rng, depth):
 class Cut:
     """One cut, and what follows from it."""
 
-    def __init__(self, body, seed, root, states, keep):
-        self.body, self.seed, self.root, self.states, self.keep = body, seed, root, states, keep
+    def __init__(self, body, seed, root, states):
+        self.body, self.root, self.states = body, root, states
         self.rng = random.Random('%s %d' % (body.__name__, seed))
         self.checked, self.images = 0, 0
         self.told = ''
@@ -469,6 +472,10 @@ class Cut:
     def arm(self, m, changes):
         m.kill = self.rng.random() < 0.5
         m.tell('after %d' % self.rng.randrange(1, changes))
+
+    def boot(self, m, image, choice):
+        self.told = '%s -s %d' % (image, choice)
+        self.told += ' (%s)' % m.boot(image, choice)
 
     def pull(self, m):
         """Cuts the power; the image of what is left."""
@@ -504,14 +511,13 @@ class Cut:
         last = depth == 4 or self.rng.random() < 0.5
 
         def live(m):
-            how = m.boot(image, choice)
-            self.told = '%s -s %d (%s)' % (image, choice, how)
+            self.boot(m, image, choice)
             if not last:
                 self.arm(m, 40)
             whole = recovery(m, self.rng, depth)
             left = self.pull(m)
             if whole:
-                m.boot(left, self.rng.getrandbits(32))
+                self.boot(m, left, self.rng.getrandbits(32))
                 m.scan()
             return left, m.streams
         left, after = self.machine(live, [s.copy() for s in streams])
@@ -523,7 +529,7 @@ class Cut:
 def one_cut(body, seed, opt):
     """(states checked, failures)"""
     root = tempfile.mkdtemp(prefix='cut-disk-')
-    cut = Cut(body, seed, root, opt.states, opt.keep)
+    cut = Cut(body, seed, root, opt.states)
     try:
         cut.run()
         return cut.checked, 0
