@@ -343,6 +343,16 @@ def manifest_with_2000_tables(s):
 
 
 @hostile("store")
+def manifest_with_10000_tables_in_two_families(s):
+    s.next = 100000
+    second = varint(200) + varint(1)
+    s.files["MANIFEST-000002"] = manifest(
+        s, second + varint(201) + piece(b"second") + varint(1) + piece(s.comparator) + varint(2) + varint(1),
+        *(added(100 + i, 6, key=b"k%06d" % i) for i in range(5000)),
+        *(second + added(20000 + i, 6, key=b"k%06d" % i) for i in range(5000)))
+
+
+@hostile("store")
 def manifest_with_2000_edits(s):
     s.next = 100000
     s.files["MANIFEST-000002"] = manifest(s, *(added(100 + i, 6, key=b"k%06d" % i) for i in range(2000)))

@@ -20,6 +20,10 @@ struct check_family {
 	struct foreign *foreign; /* NULL: no blob files */
 	enum key_order order;
 	struct check_table *tables; /* version.table_count, in its order */
+	/* The tables of a later MANIFEST, read when one of these is found missing: numbers, ascending. */
+	uint64_t *now;
+	size_t now_count;
+	uint64_t now_manifest, now_size; /* as it was then; 0: none was read */
 };
 
 struct check_log_read {

@@ -73,7 +73,9 @@ void check_tables_close(struct check *c, struct check_family *f)
 	for (size_t i = 0; f->tables && i < f->version.table_count; i++)
 		file_close(&f->tables[i].fd);
 	free(f->tables);
+	free(f->now);
 	f->tables = NULL;
+	f->now = NULL;
 }
 
 /* ---------------------------------------------------------------- levels */
@@ -489,18 +491,56 @@ static int check_open_table(struct check *c, struct check_family *f, const struc
 	return rc == SST_NO ? 0 : rc;
 }
 
-/* Is the table still in the store? Those that were not held open may be gone by now. */
-static bool went_away(struct check *c, const struct check_table *t)
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* The families are read in the order of the first one's list. NULL: no memory. */
+static char *family_name(const struct check *c, const struct check_family *f)
+{
+	const struct buf *b = &c->families[0].version.families[f - c->families].name;
+	return strndup((const char *)(b->size ? b->data : (const uint8_t *)""), b->size);
+}
+
+static int read_now(struct check *c, struct check_family *f, uint64_t manifest, uint64_t size)
 {
 	struct version v;
-	uint64_t manifest;
-	bool there = false;
-	if (current_read(c->db->dirfd, &manifest) || manifest_read(c->db->dirfd, manifest, UINT64_MAX, c->db->options.family, &v))
-		return false;
-	for (size_t i = 0; i < v.table_count; i++)
-		there |= v.tables[i].number == t->meta->number;
+	char *name = f == c->families ? NULL : family_name(c, f);
+	if (f != c->families && !name)
+		return fail_memory();
+	int rc = manifest_read(c->db->dirfd, manifest, size, name ? name : c->db->options.family, &v);
+	free(name);
+	if (rc)
+		return rc;
+	free(f->now);
+	f->now = calloc(v.table_count + 1, sizeof(*f->now));
+	f->now_count = f->now ? v.table_count : 0;
+	for (size_t i = 0; i < f->now_count; i++)
+		f->now[i] = v.tables[i].number;
 	version_release(&v);
-	return !there;
+	if (!f->now)
+		return fail_memory();
+	qsort(f->now, f->now_count, sizeof(*f->now), compare_numbers);
+	f->now_manifest = manifest;
+	f->now_size = size;
+	return 0;
+}
+
+/* Is the table out of the store by now? Those that were not held open may be. The MANIFEST is read again only when it
+ * has changed, however many are missing. */
+static bool went_away(struct check *c, struct check_family *f, const struct check_table *t)
+{
+	char name[FILE_NAME_MAX];
+	struct file_id id;
+	uint64_t manifest;
+	if (current_read(c->db->dirfd, &manifest) ||
+		file_identify_at(c->db->dirfd, file_name(name, FILE_MANIFEST, manifest), &id))
+		return false;
+	if ((manifest != f->now_manifest || id.size != f->now_size) && read_now(c, f, manifest, id.size))
+		return false;
+	return !bsearch(&t->meta->number, f->now, f->now_count, sizeof(*f->now), compare_numbers);
 }
 
 static int check_table(struct check *c, struct check_family *f, struct check_table *t, struct identities *ids)
@@ -511,7 +551,7 @@ static int check_table(struct check *c, struct check_family *f, struct check_tab
 		return 0;
 	if (t->fd < 0) {
 		bool missing = file_identify_at(c->db->dirfd, file_name(name, FILE_TABLE, t->meta->number), &id) == SST_NO;
-		if (missing && went_away(c, t)) {
+		if (missing && went_away(c, f, t)) {
 			check_say(c, LSM_FINDING_NOTE, name, "was replaced before its turn came: not read");
 			return 0;
 		}

@@ -56,6 +56,12 @@ sound=range-deletions-in-each-other
 	[ $found -ge 15 ]
 }
 
+@test "hostile stores: every missing table is told, whichever column family's, and soon" {
+	bounded lsm-check -d "$BATS_FILE_TMPDIR/store/manifest-with-10000-tables-in-two-families"
+	assert_equal "$status" 4
+	assert_equal "$(grep -c 'is missing, the MANIFEST has it at level 6' out)" 10000
+}
+
 @test "hostile tables: sst-merge: bounded, and no half table" {
 	local t
 	for t in "$BATS_FILE_TMPDIR"/table/*; do
