@@ -212,6 +212,9 @@ static void blob_files(void)
 static void what_is_refused(void)
 {
 	struct edit e = {0};
+	CHECK(DECODE(&e, "\x66\x00\x05") == SST_ECORRUPT); /* 102, a table: no path */
+	CHECK(DECODE(&e, "\x06\x01") == SST_ECORRUPT);     /* 6, removed: no number */
+	CHECK(DECODE(&e, "\x90\x03\x05") == SST_ECORRUPT); /* 400: no counts */
 	CHECK(DECODE(&e, "\x90\x03\x05\x05\x05") == SST_ECORRUPT); /* 400, blob files: no checksum */
 	CHECK(DECODE(&e, "\x90\x03\x05\x05\x05\x00\x00") == SST_ECORRUPT); /* no end */
 	CHECK(DECODE(&e, "\x91\x03\x05\x05\x05") == SST_ECORRUPT);

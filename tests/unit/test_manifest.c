@@ -516,6 +516,49 @@ static void wrong_families(void)
 	CHECK(code_of_reading() == SST_ECORRUPT);
 }
 
+static void too_many_families(void)
+{
+	begin(BYTEWISE_COMPARATOR);
+	for (unsigned id = 1; id < 4096; id++) {
+		char name[16];
+		snprintf(name, sizeof(name), "f%u", id);
+		add_family(id, name, 3);
+	}
+	CHECK(code_of_reading() == 0);
+	add_family(4096, "one more", 3);
+	CHECK(code_of_reading() == SST_EUNSUPPORTED && strstr(sst_errmsg(), "more than 4096 column families"));
+}
+
+static void put_blob_edit(uint64_t number, uint64_t count, bool garbage)
+{
+	struct edit e = {.blobs = calloc(1, sizeof(*e.blobs)), .blob_count = 1, .blob_cap = 1};
+	CHECK(e.blobs);
+	e.blobs[0] = (struct blob_change){.number = number, .count = count, .bytes = 100, .garbage = garbage};
+	put_edit(&e);
+}
+
+static void wrong_blobs(void)
+{
+	begin(BYTEWISE_COMPARATOR);
+	for (uint64_t n = 40; n > 20; n--)
+		put_blob_edit(n, 3, false);
+	put_blob_edit(30, 2, true);
+	put_blob_edit(30, 1, true);
+	CHECK(code_of_reading() == 0);
+	put_blob_edit(30, 1, true);
+	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), "blob file 30 has more garbage than blobs"));
+	begin(BYTEWISE_COMPARATOR);
+	put_blob_edit(30, 3, false);
+	put_blob_edit(30, 3, false);
+	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), "blob file 30 added twice"));
+	begin(BYTEWISE_COMPARATOR);
+	put_blob_edit(30, 3, true);
+	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), "blob file 30 has garbage but was not added"));
+	begin(BYTEWISE_COMPARATOR);
+	put_blob_edit(UINT64_MAX, 3, false);
+	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), "out of range"));
+}
+
 static void put_group_edit(uint64_t number, uint64_t remaining)
 {
 	struct edit e = {.in_atomic_group = true, .atomic_remaining = remaining};
@@ -722,6 +765,8 @@ int main(void)
 	RUN(goleveldb_repeats_itself);
 	RUN(column_families);
 	RUN(wrong_families);
+	RUN(too_many_families);
+	RUN(wrong_blobs);
 	RUN(atomic_groups);
 	RUN(a_torn_tail_is_left_out);
 	RUN(damage_is_reported);
