@@ -75,11 +75,11 @@ void check_say(struct check *c, enum lsm_finding_kind kind, const char *file, co
 
 static void give_kept(struct check *c)
 {
-	const char *p = (const char *)c->kept.data, *end = p + c->kept.size;
-	while (p < end) {
+	for (size_t at = 0; at < c->kept.size;) {
+		const char *p = (const char *)c->kept.data + at;
 		struct lsm_finding f = {.kind = (enum lsm_finding_kind)*p, .file = p + 1};
 		f.damage.what = f.file + strlen(f.file) + 1;
-		p = f.damage.what + strlen(f.damage.what) + 1;
+		at += 1 + strlen(f.file) + 1 + strlen(f.damage.what) + 1;
 		check_give(c, &f);
 	}
 }
