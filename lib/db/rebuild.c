@@ -227,6 +227,18 @@ static int replay_all(struct lsm *db, struct logs *l, struct view *v)
 	return rc;
 }
 
+/* A log whose name is lost must not be there for the next rebuild: its own sync of the directory would succeed, and what
+ * it then appends would be on no disk. */
+static int sync_names(struct lsm *db, const struct logs *l, const struct view *v)
+{
+	char name[FILE_NAME_MAX];
+	uint64_t number = control_generation(db->control, v->active)->wal_number;
+	int rc = dir_sync(db->dirfd);
+	if (rc && number > l->largest) /* made here */
+		(void)dir_remove(db->dirfd, file_name(name, FILE_WAL, number));
+	return rc;
+}
+
 static int rebuild_steps(struct lsm *db, struct identity *id)
 {
 	struct logs l = {0};
@@ -247,7 +259,7 @@ static int rebuild_steps(struct lsm *db, struct identity *id)
 	rc = replay_all(db, &l, &v);
 	KILL_POINT("rebuild-replayed");
 	if (!rc)
-		rc = dir_sync(db->dirfd);
+		rc = sync_names(db, &l, &v);
 	if (rc)
 		goto done;
 	v.manifest_number = db->version.manifest_number;

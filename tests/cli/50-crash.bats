@@ -84,6 +84,17 @@ testing_build() {
 	assert_output 403
 }
 
+@test "a sync of the directory that fails as the memory is rebuilt leaves no log whose name is lost" {
+	testing_build
+	LSM_FAIL=dirsync:4 run -3 "$TESTING/lsm-put" first 1
+	assert_exists "$LSM_DB/CURRENT"
+	run -0 find "$LSM_DB" -name '*.log'
+	assert_output ""
+	run -0 lsm-put second 2
+	run -0 lsm-scan -k
+	assert_output second
+}
+
 @test "power cuts: some of the states that a disk may hold" {
 	testing_build
 	need python3
