@@ -7,12 +7,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/status.h"
 #include "tool_option.h"
 
 #define STDOUT_BUFFER (64u << 10)
+#define DESCRIPTORS 65536
 #define MESSAGE_MAX 1536 /* of text; a longer one is cut */
 
 static const char *tool_name = "lsm";
@@ -35,6 +37,16 @@ static void fill_descriptors(void)
 		if (fcntl(fd, F_GETFD) < 0 &&
 			open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
 			_exit(TOOL_EXIT_FAILURE);
+}
+
+/* A scan has every table of the store open. The usual limit is low for the sake of select(2), which is not used here. */
+static void raise_descriptors(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= DESCRIPTORS || l.rlim_cur == l.rlim_max)
+		return;
+	l.rlim_cur = l.rlim_max < DESCRIPTORS ? l.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &l);
 }
 
 /* The memory that all processes of a store share can be cut short under us by any of them. What was acknowledged is in
@@ -64,6 +76,7 @@ void tool_start(struct tool *t, int argc, char **argv)
 {
 	tool_name = t->name;
 	fill_descriptors();
+	raise_descriptors();
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file size is an error of write(2) */
 	catch_bus_error();

@@ -69,6 +69,7 @@ struct lsm_options {
 	bool read_only;	 /* never write; works on read-only media and on stores of LevelDB and RocksDB */
 	int64_t timeout_ms; /* how long to wait for a lock before SST_EBUSY; < 0: for ever */
 	const char *family; /* with read_only: another column family than "default" of RocksDB's; NULL: that */
+	size_t cache_size; /* bytes of decompressed blocks to keep for lsm_get; 0: 32 MiB; less than a block: none */
 	/* Told what goes on, one line each: `level` 0 = what a user should hear (waiting for a lock, damage
 	 * worked around), 1 = details for -v. May be NULL. Called on the thread that called the library. */
 	void (*log)(void *arg, int level, const char *line);

@@ -212,7 +212,7 @@ int store_attach(struct lsm *db)
 		if (rc != SST_NO) {
 			if (rc)
 				lock_drop(db->lockfd, LOCK_ATTACH);
-			db->checked_ns = clock_monotonic_ns();
+			db->checked_ns = clock_tick_ns();
 			return rc;
 		}
 		lock_drop(db->lockfd, LOCK_ATTACH);
@@ -274,7 +274,7 @@ static bool memory_cut(struct lsm *db)
  * time: one that was cut short cannot be touched. */
 static const char *memory_trouble(struct lsm *db)
 {
-	uint64_t now = clock_monotonic_ns();
+	uint64_t now = clock_tick_ns();
 	if (now - db->checked_ns >= NAME_CHECK_NS) {
 		db->checked_ns = now;
 		if (segment_unlinked(&db->control_segment))

@@ -116,6 +116,7 @@ int lsm_open(struct lsm **out, const char *dir, const struct lsm_options *opt)
 	db->options = opt ? *opt : defaults;
 	db->dirfd = db->lockfd = db->shmfd = db->wal_fd = -1;
 	db->owner = (uid_t)-1;
+	db->blocks.limit = db->options.cache_size ? db->options.cache_size : BLOCK_CACHE_DEFAULT;
 	db->pid = process_id();
 	db->forks = process_forks();
 	int rc = open_steps(db, dir);

@@ -12,6 +12,7 @@
 #include "db/config.h"
 #include "db/control.h"
 #include "os/file.h"
+#include "table/block_cache.h"
 #include "table/range_del.h"
 #include "version/manifest.h"
 
@@ -55,9 +56,11 @@ struct lsm {
 	struct foreign *foreign; /* private: blob files and the merge operator */
 	struct version version;	/* of the view last looked at */
 	uint64_t version_view_manifest, version_view_size;
-	struct open_table **tables;
-	size_t table_count, table_cap;
+	struct open_table **tables; /* in the order of their numbers */
+	size_t table_count, table_cap, table_max;
+	uint64_t table_uses;
 	bool looked_in_tables;
+	struct block_cache blocks; /* of the tables */
 
 	struct lsm_batch *single; /* for lsm_put and lsm_delete */
 	struct buf frame;	/* framed record */

@@ -21,6 +21,7 @@ struct sst_table {
 	struct source memory; /* of sst_table_open_memory, with bytes */
 	const uint8_t *bytes;
 	struct table *table;
+	struct block_cache blocks;
 	char *name;
 	char trace[160];
 };
@@ -64,6 +65,13 @@ static int open_file(struct sst_table *t, struct source **source)
 	return rc;
 }
 
+static int open_table(struct sst_table *t, struct source *source)
+{
+	struct table_read_options options = {.manifest_sequence = UINT64_MAX, .cache = &t->blocks};
+	t->blocks.limit = BLOCK_CACHE_DEFAULT;
+	return table_open(&t->table, source, &options);
+}
+
 int sst_table_open(struct sst_table **out, const char *path)
 {
 	struct sst_table *t;
@@ -73,7 +81,7 @@ int sst_table_open(struct sst_table **out, const char *path)
 		return rc;
 	rc = open_file(t, &source);
 	if (!rc)
-		rc = table_open(&t->table, source, NULL);
+		rc = open_table(t, source);
 	if (rc)
 		sst_table_close(t);
 	else
@@ -89,7 +97,7 @@ int sst_table_open_memory(struct sst_table **out, const void *data, size_t size,
 		return rc;
 	t->bytes = data;
 	t->memory = (struct source){.read = read_memory, .size = size, .name = t->name};
-	rc = table_open(&t->table, &t->memory, NULL);
+	rc = open_table(t, &t->memory);
 	if (rc)
 		sst_table_close(t);
 	else
@@ -102,6 +110,7 @@ void sst_table_close(struct sst_table *t)
 	if (!t)
 		return;
 	table_close(t->table);
+	block_cache_release(&t->blocks);
 	file_close(&t->file.fd);
 	free(t->name);
 	free(t);

@@ -3,9 +3,10 @@
  * The tables of a version: which of them may have a key, and those that are open.
  *
  * Level 0 overlaps: all whose bounds take in the key, newest first. Below, one table of each level can have it (two
- * where they meet in one user key), found by binary search. Tables are opened when first needed and stay open (but for those
- * that the first lookup of a handle passes through: new memory for each would cost more than opening it); a table that
- * is gone means that the view has moved.
+ * where they meet in one user key), found by binary search. Tables are opened when first needed and stay open, as many as
+ * half of the process's descriptors, the one unused for longest going first (but for those that the first lookup of a
+ * handle passes through: new memory for each would cost more than opening it); a table that is gone means that the view
+ * has moved.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,12 +15,13 @@
 #include "db/tables.h"
 #include "table/reader.h"
 
-#define OPEN_MAX 256 /* not in a private store, whose tables may go at any time */
+#define OPEN_MAX 1024 /* not in a private store, whose tables may go at any time */
 
 struct open_table {
 	uint64_t number;
 	unsigned holders;
-	bool cached; /* in the handle's list */
+	bool listed; /* in the handle's list */
+	uint64_t used; /* db->table_uses when it was last */
 	int fd;
 	struct file_source source;
 	struct table *table;
@@ -28,7 +30,7 @@ struct open_table {
 
 static void close_one(struct open_table *o)
 {
-	if (o->holders || o->cached)
+	if (o->holders || o->listed)
 		return;
 	table_close(o->table);
 	file_close(&o->fd);
@@ -38,12 +40,44 @@ static void close_one(struct open_table *o)
 void tables_close(struct lsm *db)
 {
 	for (size_t i = 0; i < db->table_count; i++) {
-		db->tables[i]->cached = false;
+		db->tables[i]->listed = false;
 		close_one(db->tables[i]);
 	}
 	free(db->tables);
 	db->tables = NULL;
 	db->table_count = db->table_cap = 0;
+	block_cache_release(&db->blocks);
+}
+
+static void close_at(struct lsm *db, size_t i)
+{
+	struct open_table *o = db->tables[i];
+	memmove(db->tables + i, db->tables + i + 1, (--db->table_count - i) * sizeof(*db->tables));
+	o->listed = false;
+	close_one(o);
+}
+
+/* Where the table with this number is, or belongs. */
+static size_t place_of(const struct lsm *db, uint64_t number)
+{
+	size_t low = 0, high = db->table_count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (db->tables[mid]->number < number)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void close_least_used(struct lsm *db)
+{
+	size_t least = 0;
+	for (size_t i = 1; i < db->table_count; i++)
+		if (db->tables[i]->used < db->tables[least]->used)
+			least = i;
+	close_at(db, least);
 }
 
 static int open_file(struct lsm *db, struct open_table *o)
@@ -57,7 +91,9 @@ static int open_file(struct lsm *db, struct open_table *o)
 static int open_one(struct lsm *db, const struct table_meta *meta, struct open_table *o)
 {
 	struct table_read_options options = {
-		.manifest_sequence = meta->has_sequences ? meta->largest_sequence : UINT64_MAX};
+		.manifest_sequence = meta->has_sequences ? meta->largest_sequence : UINT64_MAX,
+		.cache = &db->blocks,
+		.cache_number = meta->number};
 	struct file_id id;
 	int rc = open_file(db, o);
 	if (rc)
@@ -72,42 +108,56 @@ static int open_one(struct lsm *db, const struct table_meta *meta, struct open_t
 	return table_open(&o->table, &o->source.source, &options);
 }
 
-static int remember(struct lsm *db, struct open_table *o)
+static int make_room(struct lsm *db)
 {
-	if (db->table_count == db->table_cap) {
-		size_t cap = db->table_cap ? 2 * db->table_cap : 16;
-		struct open_table **p = realloc(db->tables, cap * sizeof(*p));
-		if (!p)
-			return fail_memory();
-		db->tables = p;
-		db->table_cap = cap;
+	if (!db->table_max) {
+		size_t half = file_limit() / 2;
+		db->table_max = half > OPEN_MAX ? OPEN_MAX : half ? half : 1;
 	}
-	o->cached = true;
-	db->tables[db->table_count++] = o;
+	if (db->table_count >= db->table_max && !db->private)
+		close_least_used(db);
+	if (db->table_count < db->table_cap)
+		return 0;
+	size_t cap = db->table_cap ? 2 * db->table_cap : 16;
+	struct open_table **p = realloc(db->tables, cap * sizeof(*p));
+	if (!p)
+		return fail_memory();
+	db->tables = p;
+	db->table_cap = cap;
 	return 0;
+}
+
+static void remember(struct lsm *db, struct open_table *o)
+{
+	size_t i = place_of(db, o->number);
+	memmove(db->tables + i + 1, db->tables + i, (db->table_count++ - i) * sizeof(*db->tables));
+	db->tables[i] = o;
+	o->listed = true;
 }
 
 static int find_or_open(struct lsm *db, const struct table_meta *meta, struct open_table **out)
 {
-	for (size_t i = 0; i < db->table_count; i++)
-		if (db->tables[i]->number == meta->number) {
-			*out = db->tables[i];
-			return 0;
-		}
-	if (db->table_count == OPEN_MAX && !db->private)
-		tables_close(db);
+	size_t i = place_of(db, meta->number);
+	if (i < db->table_count && db->tables[i]->number == meta->number) {
+		*out = db->tables[i];
+		(*out)->used = ++db->table_uses;
+		return 0;
+	}
+	int rc = make_room(db);
+	if (rc)
+		return rc;
 	struct open_table *o = calloc(1, sizeof(*o));
 	if (!o)
 		return fail_memory();
 	o->number = meta->number;
+	o->used = ++db->table_uses;
 	o->fd = -1;
-	int rc = open_one(db, meta, o);
-	if (!rc)
-		rc = remember(db, o);
+	rc = open_one(db, meta, o);
 	if (rc) {
 		close_one(o);
 		return rc;
 	}
+	remember(db, o);
 	*out = o;
 	return 0;
 }
@@ -137,14 +187,6 @@ void tables_unhold(struct open_table *o)
 	close_one(o);
 }
 
-/* The one that was opened last is not needed any more. */
-static void close_newest(struct lsm *db)
-{
-	struct open_table *o = db->tables[--db->table_count];
-	o->cached = false;
-	close_one(o);
-}
-
 /* ---- looking for a key */
 
 /* `once`: a table that does not have the key is closed again, and its memory is used for the next. */
@@ -158,7 +200,7 @@ static int look(struct lsm *db, const struct table_meta *meta, struct sst_slice 
 	if (!rc)
 		rc = table_get(t, key, snapshot, &found);
 	if (rc == SST_NO && once && db->table_count > open_before)
-		close_newest(db);
+		close_at(db, place_of(db, meta->number));
 	if (rc)
 		return rc;
 	if (found.type != TYPE_VALUE)

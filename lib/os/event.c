@@ -36,6 +36,11 @@ uint64_t clock_monotonic_ns(void)
 	return now(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_tick_ns(void)
+{
+	return now(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t clock_boot_ns(void)
 {
 	return now(CLOCK_BOOTTIME);

@@ -12,6 +12,7 @@ void event_wait(_Atomic uint32_t *word, uint32_t seen, int64_t timeout_ms);
 void event_wake(_Atomic uint32_t *word, int count);
 
 uint64_t clock_monotonic_ns(void); /* since boot, not counting sleep: for time-outs */
+uint64_t clock_tick_ns(void);	   /* the same, as of the last tick (some ms): costs next to nothing */
 uint64_t clock_boot_ns(void);	   /* since boot: for the age of what is in shared memory */
 uint64_t clock_real_ns(void);	   /* since 1970; may jump: compare with file times only */
 void sleep_ms(unsigned ms);

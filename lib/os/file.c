@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -215,6 +216,12 @@ void file_set_mode(int fd, mode_t mode)
 bool process_is_root(void)
 {
 	return geteuid() == 0;
+}
+
+size_t file_limit(void)
+{
+	struct rlimit l;
+	return getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)l.rlim_cur;
 }
 
 int process_id(void)

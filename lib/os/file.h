@@ -54,6 +54,7 @@ int file_access(int fd, struct file_access *a, const char *name); /* of a direct
 void file_set_mode(int fd, mode_t mode);
 bool process_is_root(void);
 int process_id(void);
+size_t file_limit(void); /* how many files this process may have open */
 /* The command of a process of this PID namespace into name; "" when there is none such. */
 #define PROCESS_NAME_MAX 32
 char *process_name(char name[PROCESS_NAME_MAX], int pid);

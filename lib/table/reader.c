@@ -159,6 +159,8 @@ int table_open(struct table **out, struct source *source, const struct table_rea
 	t->blocks.file = source;
 	t->blocks.unchecked = opt->unchecked;
 	t->no_filter = opt->no_filter;
+	t->cache = opt->cache;
+	t->cache_number = opt->cache_number;
 	table_info_init(&t->info);
 	int rc = open_footer(t);
 	if (!rc)
@@ -328,26 +330,39 @@ static int ask_filter(struct table *t, struct sst_slice user_key, bool *maybe)
 	return 0;
 }
 
-/* Opens the data block the index iterator is at. The one of the get before may be there still. */
-static int get_block(struct table *t)
+/* The block into memory of the table's own, where the one of the get before may be still. */
+static int read_block(struct table *t, struct block_handle h)
 {
-	struct block_handle h = index_iter_handle(&t->get_index);
 	struct sst_slice contents;
-	t->trace.block_offset = h.offset;
-	t->trace.block_size = h.size;
-	if (t->get_block_ready && h.offset == t->get_handle.offset && h.size == t->get_handle.size)
+	if (t->get_own_ready && h.offset == t->get_handle.offset && h.size == t->get_handle.size)
 		return 0;
-	t->get_block_ready = false;
+	t->get_own_ready = false;
 	int rc = block_fetch(&t->blocks, h, FETCH_DATA, &t->memory, &contents);
 	if (rc)
 		return rc;
-	rc = block_open(&t->get_block, contents, BLOCK_TAGGED | BLOCK_DATA, t->info.order);
+	rc = block_open(&t->get_own, contents, BLOCK_TAGGED | BLOCK_DATA, t->info.order);
 	if (rc)
 		return block_fail(&t->blocks, h.offset, rc);
 	t->get_bytes += h.size;
 	t->get_handle = h;
-	t->get_block_ready = true;
+	t->get_own_ready = true;
+	if (t->cache && t->index_ready)
+		block_cache_add(t->cache, t->cache_number, h, &t->get_own, contents);
 	return 0;
+}
+
+/* Opens the data block the index iterator is at. */
+static int get_block(struct table *t)
+{
+	struct block_handle h = index_iter_handle(&t->get_index);
+	t->trace.block_offset = h.offset;
+	t->trace.block_size = h.size;
+	t->get_block = t->cache ? block_cache_get(t->cache, t->cache_number, h) : NULL;
+	if (t->get_block)
+		return 0;
+	int rc = read_block(t, h);
+	t->get_block = &t->get_own;
+	return rc;
 }
 
 /* Finds, by the index t->get_index goes by, the first entry >= target; SST_NO when that is not one of the target's
@@ -359,10 +374,10 @@ static int find_by(struct table *t, const struct index *index, struct sst_slice 
 		rc = get_block(t);
 		if (rc)
 			return rc;
-		block_iter_start(&t->get_entry, &t->get_block, false);
+		block_iter_start(&t->get_entry, t->get_block, false);
 		rc = block_iter_seek(&t->get_entry, target);
 		if (rc < 0)
-			return block_fail(&t->blocks, t->get_handle.offset, rc);
+			return block_fail(&t->blocks, t->trace.block_offset, rc);
 		if (!rc)
 			return slice_eq(ikey_user(t->get_entry.key), ikey_user(target)) ? 0 : SST_NO;
 		/* A key's versions may go on in the next block, but only behind a separator of that key. */

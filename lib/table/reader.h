@@ -5,12 +5,13 @@
  *
  *     open          the last TABLE_TAIL_SIZE bytes in one read: footer, metaindex and properties are mostly there
  *     table_get     [filter] -> index -> one data block; filter, index and range tombstones are read when first
- *                   needed and kept, so is the data block of the last get
+ *                   needed and kept, so is the data block of the last get, and others in a cache
  *     table_iter    index -> data blocks, read ahead while the walk goes on
  *
  * The first gets of a handle only look into a large index (index_probe.h). A filter is only held against its checksum
  * as a whole, and reading a large one costs more than the block it may save: it is read when the gets of this handle
- * have read as many bytes of blocks as it has itself, at once when it is small.
+ * have read as many bytes of blocks as it has itself, at once when it is small. Nor do the first gets put anything into the
+ * cache: new memory costs more than a block, which a process that wants one key has no use for.
  *
  * One thread at a time uses a table and its iterators. Messages are whole: "cannot read 'NAME': ...".
  */
@@ -18,6 +19,7 @@
 #define TABLE_READER_H
 
 #include "base/iter.h"
+#include "table/block_cache.h"
 #include "table/index.h"
 #include "table/range_del.h"
 
@@ -29,6 +31,8 @@ struct table_read_options {
 	uint64_t manifest_sequence;
 	bool no_filter; /* never use the filter */
 	bool unchecked; /* ignore checksums, so that tests and fuzzing get behind them */
+	struct block_cache *cache; /* for table_get, borrowed; NULL: none */
+	uint64_t cache_number;	   /* of this table, there */
 };
 
 struct table;
@@ -41,7 +45,7 @@ void table_close(struct table *t); /* accepts NULL */
 struct table_found {
 	uint8_t type; /* TYPE_VALUE, TYPE_DELETION, TYPE_SINGLE_DELETION; TYPE_RANGE_DELETION: covered by one */
 	uint64_t sequence;
-	struct sst_slice value; /* borrowed from the table until the next table_get or table_close */
+	struct sst_slice value; /* borrowed until the next table_get of any table with this cache, or table_close */
 };
 
 /* The newest that the table says of the key up to sequence `snapshot`. SST_NO: nothing. SST_EUNSUPPORTED: its

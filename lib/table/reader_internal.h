@@ -26,13 +26,16 @@ struct table {
 	struct index probe;   /* a part of a large index, while that has not been read */
 	unsigned probes;      /* how often one was made */
 	struct index_iter get_index;
-	struct block_memory memory; /* of get_block; while opening, of whatever is read */
-	struct block_handle get_handle;
-	struct block get_block;
+	struct block_memory memory; /* of get_own; while opening, of whatever is read */
+	struct block_handle get_handle; /* of get_own */
+	struct block get_own;
+	const struct block *get_block; /* where the last get looked: get_own, or one of the cache */
+	struct block_cache *cache; /* NULL: none */
+	uint64_t cache_number;
 	struct block_iter get_entry;
 	struct buf target;
 	uint64_t get_bytes; /* of data blocks read so far */
-	bool get_block_ready;
+	bool get_own_ready;
 	struct table_get_trace trace;
 };
 

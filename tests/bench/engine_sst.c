@@ -31,7 +31,7 @@ static void write_conf(const struct setup *s)
 
 static void *sst_open(const struct setup *s)
 {
-	const struct lsm_options options = {.create = s->create, .timeout_ms = -1};
+	const struct lsm_options options = {.create = s->create, .timeout_ms = -1, .cache_size = s->cache ? s->cache : 1};
 	struct lsm *db;
 
 	if (s->create)

@@ -51,6 +51,20 @@ spread() {
 	assert_output "$(printf 'damson\nbanana\napricot\napple')"
 }
 
+@test "lsm-scan, lsm-get: more tables than the soft limit allows descriptors" {
+	for i in {101..130}; do
+		lsm-put --no-sync "k$i" "$i"
+		lsm-flush
+	done
+	run -0 bash -c 'ulimit -Sn 20; lsm-scan -k'
+	assert_output "$(printf 'k%s\n' {101..130})"
+	run -0 bash -c 'ulimit -Sn 20; lsm-scan -k | lsm-get -b'
+	assert_line --index 29 "$(printf 'k130\t130')"
+	# A hard limit is one: an error, and nothing half shown with exit 0.
+	run -3 --separate-stderr bash -c 'ulimit -n 20; lsm-scan -k'
+	assert_regex "$stderr" 'Too many open files'
+}
+
 @test "lsm-scan: ranges: from is in, to is out, either may be absent or not a key" {
 	spread
 	run -0 lsm-scan -k -f apricot -u damson
