@@ -6,7 +6,7 @@
  *                         -> the logs that count -> (if it is there) the shared memory
  *                table    -> its own blocks, index, filter, properties (lib/table/check.c)
  *                         -> bounds, sequence numbers, size, comparator as the MANIFEST has them
- *                         -> its entries' blobs
+ *                         -> whether its entries can be read: their blobs, a merge operator
  *
  * Others may write, flush and rebuild meanwhile; none of them is to feel the check. So it takes no lock, not even R on
  * ATTACH, maps the shared memory for reading only, and has one picture of the store instead:
@@ -128,8 +128,18 @@ static enum key_order order_of(struct check *c, const struct version *v)
 	return ORDER_UNKNOWN;
 }
 
+static int open_foreign(struct check *c, struct check_family *f)
+{
+	c->db->version = f->version;
+	int rc = foreign_open(c->db);
+	f->foreign = c->db->foreign;
+	c->db->foreign = NULL;
+	c->db->version = (struct version){0};
+	return rc;
+}
+
 /* Takes v over. */
-static int add_family(struct check *c, struct version *v)
+static int add_family(struct check *c, struct version *v, const char *name)
 {
 	struct check_family *all = reallocarray(c->families, c->family_count + 1, sizeof(*all));
 	if (!all) {
@@ -137,8 +147,11 @@ static int add_family(struct check *c, struct version *v)
 		return fail_memory();
 	}
 	c->families = all;
-	all[c->family_count++] = (struct check_family){.version = *v, .order = order_of(c, v)};
-	return 0;
+	struct check_family *f = &all[c->family_count++];
+	*f = (struct check_family){.version = *v, .order = order_of(c, v)};
+	if (c->family_count > 1 && !(f->name = strdup(name)))
+		return fail_memory();
+	return open_foreign(c, f);
 }
 
 static int read_family(struct check *c, uint64_t number, uint64_t limit, const char *name)
@@ -147,7 +160,7 @@ static int read_family(struct check *c, uint64_t number, uint64_t limit, const c
 	struct version v;
 	int rc = manifest_read(c->db->dirfd, number, limit, name, &v);
 	if (!rc)
-		return add_family(c, &v);
+		return add_family(c, &v, name);
 	c->alone = true;
 	if (rc == SST_ENOENT && name)
 		return rc; /* no such family, asked for by the caller */
@@ -301,6 +314,7 @@ static void forget_picture(struct check *c)
 		c->db->foreign = f->foreign;
 		foreign_close(c->db);
 		version_release(&f->version);
+		free(f->name);
 	}
 	free(c->families);
 	c->families = NULL;
@@ -341,16 +355,7 @@ static int read_current(struct check *c, uint64_t *number)
 static int open_family(struct check *c, struct check_family *f)
 {
 	int rc = check_levels(c, f);
-	if (!rc)
-		rc = check_tables_open(c, f);
-	if (rc || !f->version.blob_count)
-		return rc;
-	c->db->version = f->version;
-	rc = foreign_open(c->db);
-	f->foreign = c->db->foreign;
-	c->db->foreign = NULL;
-	c->db->version = (struct version){0};
-	return rc;
+	return rc ? rc : check_tables_open(c, f);
 }
 
 /* Everything but the contents of the tables. */
@@ -468,6 +473,7 @@ int lsm_check(const char *dir, const struct lsm_options *opt, void (*report)(voi
 		rc = check_store(&c);
 	forget_picture(&c);
 	buf_release(&c.kept);
+	buf_release(&c.value);
 	free(c.log_reads);
 	lsm_close(db);
 	return rc;

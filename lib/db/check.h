@@ -16,8 +16,9 @@ struct check_table {
 
 /* A column family with its tables. */
 struct check_family {
+	char *name; /* NULL: the one that was asked for, or the default one */
 	struct version version;
-	struct foreign *foreign; /* NULL: no blob files */
+	struct foreign *foreign;
 	enum key_order order;
 	struct check_table *tables; /* version.table_count, in its order */
 	/* The tables of a later MANIFEST, read when one of these is found missing: numbers, ascending. */
@@ -54,6 +55,7 @@ struct check {
 	bool keeping;
 	struct buf kept;
 	char io_error[512]; /* of the last UNREADABLE */
+	struct buf value; /* of check_readable */
 };
 
 /* ---- check.c */
@@ -78,6 +80,11 @@ int check_logs(struct check *c);
 void check_logs_tell(struct check *c);
 /* The first log that counts for any column family. */
 uint64_t check_log_minimum(const struct check *c);
+
+/* ---- check_readable.c */
+/* An entry of family f: says of the file's first that no reader could answer for, *told then. f may be NULL: not known. */
+int check_readable(struct check *c, struct check_family *f, const char *file, struct sst_slice user_key, uint8_t type,
+	struct sst_slice value, bool *told);
 
 /* ---- check_tables.c */
 /* Opens them, as many as may be held; says which are missing, or not of the size that the MANIFEST tells. */

@@ -7,6 +7,7 @@
  *     the notes of our records     none claims more durable bytes than stood before it
  *     the log before, the tables   sequence numbers rise; behind a torn end they go on without a hole. Between records
  *                                  of ours there is never a hole: a log between them is gone
+ *     what a reader can answer for (check_readable.c)
  *     the shared memory            whole records up to its wal_tail; every change that readers may see is in the
  *                                  memtable, with its value, and the memtable has no others
  */
@@ -23,7 +24,7 @@ struct one_log {
 	char name[FILE_NAME_MAX];
 	struct memtable *memtable;
 	struct replayed r;
-	bool failed;
+	bool failed, told; /* told: of an entry that cannot be read */
 	bool ours;	  /* its first record has our note */
 	uint64_t before, at; /* where the record begins and ends, if all so far are plain ones */
 	uint64_t claimed, claimed_at; /* of the first note that claims too much */
@@ -88,6 +89,31 @@ static int compare(struct one_log *l, const struct batch_op *op)
 	return 0;
 }
 
+/* By id; those that were not asked for, or were dropped, are NULL. */
+static struct check_family *family_of(struct check *c, uint32_t id)
+{
+	size_t low = 0, high = c->family_count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (c->families[mid].version.family < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < c->family_count && c->families[low].version.family == id ? &c->families[low] : NULL;
+}
+
+static int see_contents(struct one_log *l, const struct batch_op *op)
+{
+	struct check_family *f = family_of(l->c, op->column_family);
+	if (f && !l->told && (op->key.size > LSM_KEY_MAX || op->value.size > LSM_VALUE_MAX)) {
+		l->told = true;
+		check_say(l->c, LSM_FINDING_UNSUPPORTED, l->name, "entry with a key of %zu and a value of %zu bytes", op->key.size,
+			op->value.size);
+	}
+	return check_readable(l->c, f, l->name, op->key, op->type, op->value, &l->told);
+}
+
 static int see_op(void *arg, const struct batch_op *op)
 {
 	struct one_log *l = arg;
@@ -95,6 +121,9 @@ static int see_op(void *arg, const struct batch_op *op)
 		see_note(l, op);
 		return 0;
 	}
+	int failed = see_contents(l, op);
+	if (failed)
+		return failed;
 	if (!l->memtable || op->column_family || op->sequence > l->c->snapshot)
 		return 0;
 	l->changes++;

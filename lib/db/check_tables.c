@@ -225,25 +225,11 @@ static int set_key(struct buf *b, struct sst_slice key)
 	return buf_check(b);
 }
 
-static int see_blob(struct check *c, const struct check_family *f, const struct iter *it, struct buf *value)
-{
-	if (tag_type(ikey_tag(it->key)) != TYPE_BLOB_INDEX || !f || !f->foreign)
-		return 0;
-	c->db->version = f->version;
-	c->db->foreign = f->foreign;
-	int rc = foreign_blob(c->db, ikey_user(it->key), it->value, value);
-	c->db->foreign = NULL;
-	c->db->version = (struct version){0};
-	return rc;
-}
-
-/* 0, also when the first value that is wrong was said; or a failure of the walk. */
-static int measure_entries(struct check *c, const struct check_family *f, struct table *t, const char *name,
-	struct extent *x)
+/* 0, also when the first entry that cannot be read was said; or a failure of the walk. */
+static int measure_entries(struct check *c, struct check_family *f, struct table *t, const char *name, struct extent *x)
 {
 	struct iter *it = table_iter_new(t);
-	struct buf value = {0};
-	bool blobs = true;
+	bool told = false;
 	if (!it)
 		return fail_memory();
 	int rc = iter_seek_first(it);
@@ -253,20 +239,16 @@ static int measure_entries(struct check *c, const struct check_family *f, struct
 		x->entries = true;
 		if (!rc)
 			rc = set_key(&x->last, it->key);
-		if (!rc && blobs) {
-			rc = see_blob(c, f, it, &value);
-			blobs = !rc;
-			rc = check_failure(c, rc, name);
-		}
+		if (!rc)
+			rc = check_readable(c, f, name, ikey_user(it->key), tag_type(ikey_tag(it->key)), it->value, &told);
 		if (!rc)
 			rc = iter_next(it);
 	}
-	buf_release(&value);
 	iter_free(it);
 	return rc == SST_NO ? 0 : rc;
 }
 
-static int measure(struct check *c, const struct check_family *f, struct table *t, const char *name, struct extent *x)
+static int measure(struct check *c, struct check_family *f, struct table *t, const char *name, struct extent *x)
 {
 	const struct range_dels *dels;
 	int rc = table_range_dels(t, &dels);
@@ -497,21 +479,10 @@ static int compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The families are read in the order of the first one's list. NULL: no memory. */
-static char *family_name(const struct check *c, const struct check_family *f)
-{
-	const struct buf *b = &c->families[0].version.families[f - c->families].name;
-	return strndup((const char *)(b->size ? b->data : (const uint8_t *)""), b->size);
-}
-
 static int read_now(struct check *c, struct check_family *f, uint64_t manifest, uint64_t size)
 {
 	struct version v;
-	char *name = f == c->families ? NULL : family_name(c, f);
-	if (f != c->families && !name)
-		return fail_memory();
-	int rc = manifest_read(c->db->dirfd, manifest, size, name ? name : c->db->options.family, &v);
-	free(name);
+	int rc = manifest_read(c->db->dirfd, manifest, size, f->name ? f->name : c->db->options.family, &v);
 	if (rc)
 		return rc;
 	free(f->now);

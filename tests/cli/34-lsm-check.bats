@@ -118,6 +118,73 @@ PY
 	done <lies
 }
 
+# foreign_store PYTHON: a sound store as RocksDB may leave it, of lies.py's parts, after these statements about it: s is
+# the store, op(TYPE, KEY, VALUE) an operation of a batch, record(SEQUENCE, OP ...) one.
+foreign_store() {
+	rm -rf "$LSM_DB"
+	python3 - "$ROOT/tests" "$LSM_DB" "$1" <<'PY'
+import struct, sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+import lies
+from lies import *
+s = Store()
+s.last = 12
+s.logs = {}
+def op(kind, key, value): return bytes([kind]) + piece(key) + piece(value)
+def record(sequence, *ops): return struct.pack("<QI", sequence, len(ops)) + b"".join(ops)
+def options(operator): s.files["OPTIONS-000007"] = b'[Version]\n  rocksdb_version=7.8.3\n[CFOptions "default"]\n  ' \
+    b"merge_operator=" + operator + b"\n"
+def typed(kind):
+    """Table 12 has one entry, of that type."""
+    plain = lies.ikey
+    lies.ikey = lambda key, sequence: plain(key, sequence, kind)
+    s.tables[1] = Meta(12, 0, [(b"c", 12, b"11")], epoch=4)
+    lies.ikey = plain
+exec(sys.argv[3])
+s.write(sys.argv[2])
+PY
+}
+
+# unsupported FILE TEXT: exit 4, just this line, and lsm-scan cannot read the store either.
+unsupported() {
+	run -4 lsm-check
+	assert_output "lsm-check: '$1': unsupported: $2"
+	run -4 lsm-scan
+}
+
+@test "lsm-check: merge operands without an operator are told, once for each file, with the first key" {
+	foreign_store 's.logs = {15: log(record(13, op(1, b"x", b"1"), op(2, b"k", b"2"), op(2, b"l", b"3")))}'
+	unsupported 000015.log "key 'k': it has merge operands, and no merge operator is named"
+
+	foreign_store 's.logs = {15: log(record(13, op(2, b"k", b"2"))), 16: log(record(14, op(2, b"l", b"3")))}'
+	run -4 lsm-check
+	assert_output "lsm-check: '000016.log': unsupported: key 'l': it has merge operands, and no merge operator is named
+lsm-check: '000015.log': unsupported: key 'k': it has merge operands, and no merge operator is named"
+
+	foreign_store 's.logs = {15: log(record(13, op(2, b"k", b"2")))}; options(b"MaxOperator")'
+	sound
+	run lsm-get k
+	assert_output 2
+	foreign_store 's.logs = {15: log(record(13, op(2, b"k", b"2")))}; options(b"acme.Sum")'
+	unsupported 000015.log "key 'k': it has merge operands, and the operator is 'acme.Sum'"
+}
+
+@test "lsm-check: entries of tables that no reader can answer for are told" {
+	foreign_store 'typed(2)'
+	unsupported 000012.sst "key 'c': it has merge operands, and no merge operator is named"
+	foreign_store 'typed(2); options(b"{id=StringAppendOperator;delimiter=,;}")'
+	sound
+	foreign_store 'typed(22)'
+	unsupported 000012.sst "key 'c': it is a wide-column entity"
+	foreign_store 'typed(17)'
+	damaged 000012.sst "key 'c': "
+	foreign_store 's.logs = {15: log(record(13, op(22, b"w", b"2"), op(24, b"p", b"")))}'
+	unsupported 000015.log "key 'w': it is a wide-column entity"
+	foreign_store 's.logs = {15: log(record(13, op(17, b"b", b"\1\5\0\1\0")))}'
+	damaged 000015.log "key 'b': "
+}
+
 @test "lsm-check: one flipped byte in each kind of file" {
 	store
 	forget_memory
