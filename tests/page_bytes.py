@@ -4,9 +4,11 @@
 Writes the bytes of the N-th (0: first) annotated dump of a manual page: lines "0032  00  67 68 "text" 00*34" with a
 running address, which is checked, so that the tools can be asked what they think of a documented example."""
 
+import os
 import re
 import sys
 
+PAGES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "man")
 LINE = re.compile(r"^([0-9a-f]{4})  (.*)$")
 TOKEN = re.compile(r'\s+|"([^"]*)"|([0-9a-f]{2})\*(\d+)|([0-9a-f]{2})')
 
@@ -43,4 +45,5 @@ def dumps(page):
     return found
 
 
-sys.stdout.buffer.write(dumps(sys.argv[1])[int(sys.argv[2]) if len(sys.argv) > 2 else 0])
+if __name__ == "__main__":
+    sys.stdout.buffer.write(dumps(sys.argv[1])[int(sys.argv[2]) if len(sys.argv) > 2 else 0])
