@@ -105,11 +105,40 @@ static inline void put_hex_byte(uint8_t *d, uint8_t c)
 	memcpy(d, &digits, 2);
 }
 
+/* ---------------------------------------------------------------- escapes */
+
+/* special: high bits of the bytes of a word that cannot be copied, exact up to the lowest. one: copies or escapes what is
+ * at *p, one character, and returns where it ended. piece: bytes that at worst fill OUTPUT_ROOM_MAX. Made anew for each
+ * form, so that nothing is called per word. */
+static inline __attribute__((always_inline)) void write_escaped(struct output *o, struct sst_slice field, size_t piece,
+	uint64_t (*special)(uint64_t w), uint8_t *(*one)(uint8_t *d, const uint8_t **p, const uint8_t *end))
+{
+	if (!field.size)
+		return;
+	const uint8_t *p = field.data, *end = p + field.size;
+	while (p < end) {
+		uint8_t *room = output_room(o, OUTPUT_ROOM_MAX), *d = room;
+		const uint8_t *stop = (size_t)(end - p) > piece ? p + piece : end;
+		while (p < stop) {
+			if (end - p >= 8) {
+				uint64_t w = load64(p), found = special(w);
+				store64(d, w);
+				size_t plain = found ? (size_t)__builtin_ctzll(found) / 8 : 8;
+				p += plain;
+				d += plain;
+				if (!found)
+					continue;
+			}
+			d = one(d, &p, end);
+		}
+		output_advance(o, (size_t)(d - room));
+	}
+}
+
 /* ---------------------------------------------------------------- text */
 
 #define TEXT_PIECE ((OUTPUT_ROOM_MAX - 64) / 4)
 
-/* Copies or escapes what is at *p, one character. */
 static uint8_t *escape_one(uint8_t *d, const uint8_t **p, const uint8_t *end)
 {
 	const uint8_t *s = *p;
@@ -136,27 +165,7 @@ static uint8_t *escape_one(uint8_t *d, const uint8_t **p, const uint8_t *end)
 
 void field_write_text(struct output *o, struct sst_slice field)
 {
-	if (!field.size)
-		return;
-	const uint8_t *p = field.data, *end = p + field.size;
-	while (p < end) {
-		uint8_t *room = output_room(o, OUTPUT_ROOM_MAX), *d = room;
-		const uint8_t *stop = end - p > TEXT_PIECE ? p + TEXT_PIECE : end;
-		while (p < stop) {
-			if (end - p >= 8) {
-				uint64_t w = load64(p), special = special_bytes(w);
-				store64(d, w);
-				size_t plain =
-					special ? (size_t)__builtin_ctzll(special) / 8 : 8;
-				p += plain;
-				d += plain;
-				if (!special)
-					continue;
-			}
-			d = escape_one(d, &p, end);
-		}
-		output_advance(o, (size_t)(d - room));
-	}
+	write_escaped(o, field, TEXT_PIECE, special_bytes, escape_one);
 }
 
 /* What stands behind a backslash at p: its length, 0 when unknown; the byte it means in *c. */
@@ -256,7 +265,6 @@ const char *field_read_hex(uint8_t *p, size_t n, struct sst_slice *out)
 
 #define JSON_PIECE ((OUTPUT_ROOM_MAX - 64) / 6)
 
-/* Copies or escapes what is at *p, one character. */
 static uint8_t *json_one(uint8_t *d, const uint8_t **p, const uint8_t *end)
 {
 	const uint8_t *s = *p;
@@ -298,27 +306,7 @@ size_t field_json_plain(const uint8_t *p, size_t n)
 
 void field_write_json(struct output *o, struct sst_slice field)
 {
-	if (!field.size)
-		return;
-	const uint8_t *p = field.data, *end = p + field.size;
-	while (p < end) {
-		uint8_t *room = output_room(o, OUTPUT_ROOM_MAX), *d = room;
-		const uint8_t *stop = end - p > JSON_PIECE ? p + JSON_PIECE : end;
-		while (p < stop) {
-			if (end - p >= 8) {
-				uint64_t w = load64(p), special = json_special_bytes(w);
-				store64(d, w);
-				size_t plain =
-					special ? (size_t)__builtin_ctzll(special) / 8 : 8;
-				p += plain;
-				d += plain;
-				if (!special)
-					continue;
-			}
-			d = json_one(d, &p, end);
-		}
-		output_advance(o, (size_t)(d - room));
-	}
+	write_escaped(o, field, JSON_PIECE, json_special_bytes, json_one);
 }
 
 /* ---------------------------------------------------------------- base64 */

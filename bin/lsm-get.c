@@ -2,8 +2,6 @@
 /* lsm-get: prints the value of a key, or those of a stream of keys. See lsm-get(1). */
 #include "tool.h"
 
-#include <unistd.h>
-
 static const char synopsis[] = "lsm-get [-d DIR] [-e | -x] [-q] [--default=VALUE] [-t SEC] KEY\n"
 			       "lsm-get -b [-d DIR] [-0 | -x | -j | -F FMT] [-t SEC]\n";
 
@@ -35,20 +33,6 @@ static void parse(struct args *a, int argc, char **argv)
 		a->fallback = a->t.arg;
 }
 
-/* The exact bytes; something is added only where somebody looks, or where they were made a line. */
-static void print_value(const struct tool *t, struct sst_slice value)
-{
-	struct output *o = tool_stdout();
-	if (t->operand == OPERAND_ESCAPED)
-		field_write_text(o, value);
-	else if (t->operand == OPERAND_HEX)
-		field_write_hex(o, value);
-	else
-		output_write(o, value.data, value.size);
-	if (t->operand != OPERAND_RAW || isatty(1))
-		output_char(o, '\n');
-}
-
 static int get_one(const struct args *a)
 {
 	const struct tool *t = &a->t;
@@ -68,7 +52,7 @@ static int get_one(const struct args *a)
 		rc = 0;
 	}
 	if (rc == 0 && !t->quiet)
-		print_value(t, value);
+		tool_print_value(t, value);
 	int status = tool_finish(tool_exit_status(rc));
 	lsm_close(db);
 	return status;

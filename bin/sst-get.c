@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sst-get: the value of a key, from tables in the order of their freshness. See sst-get(1). */
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "field.h"
 #include "table_file.h"
 
 static const char synopsis[] = "sst-get [-e | -x] [-q] [-v] KEY FILE ...\n"
@@ -76,20 +74,6 @@ static int tables_get(struct tables *s, struct sst_slice key, struct sst_slice *
 	return SST_NO;
 }
 
-/* The exact bytes; something is added only where somebody looks, or where they were made a line. */
-static void print_value(const struct tool *t, struct sst_slice value)
-{
-	struct output *o = tool_stdout();
-	if (t->operand == OPERAND_ESCAPED)
-		field_write_text(o, value);
-	else if (t->operand == OPERAND_HEX)
-		field_write_hex(o, value);
-	else
-		output_write(o, value.data, value.size);
-	if (t->operand != OPERAND_RAW || isatty(1))
-		output_char(o, '\n');
-}
-
 static int get_one(const struct tool *t)
 {
 	if (t->form_given)
@@ -103,7 +87,7 @@ static int get_one(const struct tool *t)
 	if (rc < 0)
 		tool_fail(rc, NULL);
 	if (rc == 0 && !t->quiet)
-		print_value(t, value);
+		tool_print_value(t, value);
 	int status = tool_finish(tool_exit_status(rc));
 	tables_close(&s);
 	return status;

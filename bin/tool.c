@@ -207,3 +207,16 @@ int tool_finish(int status)
 	tool_report(rc, NULL);
 	return TOOL_EXIT_FAILURE;
 }
+
+void tool_print_value(const struct tool *t, struct sst_slice value)
+{
+	struct output *o = tool_stdout();
+	if (t->operand == OPERAND_ESCAPED)
+		field_write_text(o, value);
+	else if (t->operand == OPERAND_HEX)
+		field_write_hex(o, value);
+	else
+		output_write(o, value.data, value.size);
+	if (t->operand != OPERAND_RAW || isatty(1))
+		output_char(o, '\n');
+}

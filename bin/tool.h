@@ -130,6 +130,9 @@ uint64_t tool_number(const char *option, const char *text);
 /* Usage errors of a program that was called with -b for records of that shape: -e, a second form
  * beside -x, a form that has no such records. */
 void tool_check_batch(const struct tool *t, enum record_shape shape);
+/* Prints a value as -e or -x demand, else the exact bytes; with a newline only where somebody looks at it, or where it was
+ * made a line. */
+void tool_print_value(const struct tool *t, struct sst_slice value);
 /* A reader of records in t->form, or the end of the program. */
 struct record_reader *tool_reader(const struct tool *t, int fd, const char *name,
 	enum record_shape shape);
