@@ -167,19 +167,8 @@ static void check_origin(const struct tables *t, const struct list *l)
 	}
 }
 
-/* The number of its range deletions; SIZE_MAX: they cannot be read. */
-static size_t range_deletions(struct sst_table *t)
-{
-	struct sst_entry e;
-	size_t n = 0;
-	int rc;
-	while ((rc = sst_table_range_deletion(t, n, &e)) == 0)
-		n++;
-	return rc < 0 ? SIZE_MAX : n;
-}
-
-/* What the newest table by sequence number, then by place, says of a key, by sst_table_get, which shares no code with
- * the merge. false: that cannot be told, since a table's newest entry is of a kind that has no answer. REQUIRES: one has
+/* What the newest table by sequence number, then by place, says of a key, by sst_table_get, range deletions included,
+ * which shares no code with the merge. false: that cannot be told, since a table's newest entry is of a kind that has no answer. REQUIRES: one has
  * the key. */
 static bool newest(const struct tables *t, struct sst_slice key, struct sst_entry *best)
 {
@@ -241,7 +230,7 @@ static void check_complete(const struct tables *t, const struct list *l, struct 
 	buf_release(&key);
 }
 
-/* REQUIRES: no range deletions, nothing made for ingestion, nothing damaged. */
+/* REQUIRES: nothing made for ingestion, nothing damaged. */
 static void check_newest(const struct tables *t, const struct list *l)
 {
 	check_given(t, l);
@@ -258,11 +247,10 @@ static int see_property(void *arg, const struct sst_property *p)
 
 static bool is_plain(const struct tables *t)
 {
-	for (size_t i = 0; i < t->count; i++) {
-		bool external = false;
-		if (range_deletions(t->open[i]) || sst_table_properties(t->open[i], see_property, &external) || external)
+	bool external = false;
+	for (size_t i = 0; i < t->count; i++)
+		if (sst_table_properties(t->open[i], see_property, &external) || external)
 			return false;
-	}
 	return true;
 }
 
