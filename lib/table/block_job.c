@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/status.h"
 
@@ -76,30 +77,32 @@ static int context_for(struct block_codec *c, unsigned worker, ZSTD_CCtx **out)
 
 /*
  * Compresses one block to `to`, which has room for the raw size. Like RocksDB we keep what gains at least an
- * eighth; zstd, given no more room than that, gives up early on the rest. 0 bytes: not compressible.
+ * eighth; zstd, given no more room than that, gives up early on the rest. SST_NO: not compressible. That it had no
+ * memory says nothing of the block, and the same records are to make the same bytes.
  */
-static size_t compress(ZSTD_CCtx *context, int level, uint8_t *to, struct sst_slice raw)
+static int compress(ZSTD_CCtx *context, int level, uint8_t *to, struct sst_slice raw, size_t *size)
 {
 	size_t room = raw.size - raw.size / 8, n = varint_size(raw.size);
 	if (room <= n + 1)
-		return 0;
-	size_t size = ZSTD_compressCCtx(context, to + n, room - 1 - n, raw.data, raw.size, level);
-	if (ZSTD_isError(size))
-		return 0;
-	return encode_varint(to, raw.size) + size;
+		return SST_NO;
+	*size = ZSTD_compressCCtx(context, to + n, room - 1 - n, raw.data, raw.size, level);
+	if (ZSTD_isError(*size))
+		return ZSTD_getErrorCode(*size) == ZSTD_error_memory_allocation ? SST_ENOMEM : SST_NO;
+	*size += encode_varint(to, raw.size);
+	return 0;
 }
 
-static size_t store_block(ZSTD_CCtx *context, int level, uint8_t *to, struct sst_slice raw)
+static int store_block(ZSTD_CCtx *context, int level, uint8_t *to, struct sst_slice raw, size_t *size)
 {
-	enum compression_type type = COMPRESSION_ZSTD;
-	size_t size = compress(context, level, to, raw);
-	if (!size) {
-		type = COMPRESSION_NONE;
-		size = raw.size;
-		memcpy(to, raw.data, size);
+	int rc = compress(context, level, to, raw, size);
+	if (rc < 0)
+		return rc;
+	if (rc == SST_NO) {
+		*size = raw.size;
+		memcpy(to, raw.data, raw.size);
 	}
-	block_trailer(to + size, slice_of(to, size), type);
-	return size;
+	block_trailer(to + *size, slice_of(to, *size), rc ? COMPRESSION_NONE : COMPRESSION_ZSTD);
+	return 0;
 }
 
 static int compress_all(struct block_job *j, unsigned worker)
@@ -114,7 +117,9 @@ static int compress_all(struct block_job *j, unsigned worker)
 	const uint8_t *from = j->raw.data;
 	uint8_t *to = j->stored.data;
 	for (size_t i = 0; i < block_job_count(j); i++) {
-		span[i].size = store_block(context, j->codec->level, to, slice_of(from, span[i].raw_size));
+		rc = store_block(context, j->codec->level, to, slice_of(from, span[i].raw_size), &span[i].size);
+		if (rc)
+			return rc;
 		from += span[i].raw_size + BLOCK_TRAILER_SIZE;
 		to += span[i].size + BLOCK_TRAILER_SIZE;
 	}

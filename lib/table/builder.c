@@ -153,13 +153,17 @@ static int emit(struct table_builder *b, struct sst_slice bytes)
 	return rc;
 }
 
-static void index_block(struct table_builder *b, struct block_handle h, struct sst_slice first,
+static int index_block(struct table_builder *b, struct block_handle h, struct sst_slice first,
 	struct sst_slice last)
 {
 	buf_clear(&b->scratch);
 	put_handle(&b->scratch, h);
 	put_slice(&b->scratch, first);
+	int rc = buf_check(&b->scratch);
+	if (rc)
+		return rc;
 	block_builder_add(&b->index, last, 0, buf_slice(&b->scratch));
+	return buf_check(&b->index_out);
 }
 
 static int index_job(struct table_builder *b, const struct block_job *j, uint64_t offset)
@@ -169,14 +173,15 @@ static int index_job(struct table_builder *b, const struct block_job *j, uint64_
 		const struct block_span *s = block_job_span(j, i);
 		struct sst_slice first = slice_of(keys.data, s->first_key_size);
 		struct sst_slice last = slice_of(keys.data + first.size, s->last_key_size);
-		index_block(b, (struct block_handle){offset, s->size}, first, last);
+		int rc = index_block(b, (struct block_handle){offset, s->size}, first, last);
+		if (rc)
+			return rc;
 		keys = slice_skip(keys, first.size + last.size);
 		offset += s->size + BLOCK_TRAILER_SIZE;
 	}
 	b->stats.data_blocks += block_job_count(j);
 	b->stats.data_bytes = offset;
-	int rc = buf_check(&b->scratch);
-	return rc ? rc : buf_check(&b->index_out);
+	return 0;
 }
 
 /* Writes what the job made. The job is done. */
