@@ -35,8 +35,9 @@ int apply_record(void *arg, uint64_t sequence, uint32_t count, uint64_t bytes)
 	struct apply *a = arg;
 	(void)sequence;
 	int rc = memtable_reserve(a->memtable, bytes, count);
-	return rc == SST_NO ? fail(SST_EFULL, "memtable segment is too small for a record of %llu bytes",
-				      (unsigned long long)bytes)
+	/* Who has written to a log that is being written to had room for it in the memtable. */
+	return rc == SST_NO ? fail(a->generation ? SST_ECORRUPT : SST_EFULL,
+				      "memtable segment is too small for a record of %llu bytes", (unsigned long long)bytes)
 			    : rc;
 }
 

@@ -6,6 +6,7 @@
  *     not there, or of another directory or layout     the files are all there is; the next program rebuilds it: a note
  *     other files (a restored copy; RocksDB was here)  the same
  *     these files, but one is shorter than was written damage: what is gone had been acknowledged
+ *     its view cannot be                               damage, but of nothing that was acknowledged
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -73,7 +74,7 @@ static int files_belong(struct check *c, uint64_t manifest)
 	char name[FILE_NAME_MAX];
 	const struct view *v = &c->view;
 	const struct generation *g = control_generation(c->db->control, v->active);
-	if (!v->active || g->number != v->active || v->manifest_number != manifest)
+	if (g->number != v->active || v->manifest_number != manifest)
 		return SST_NO;
 	uint64_t tail = atomic_load_explicit(&g->wal_tail, memory_order_acquire);
 	int rc = same_file(c, file_name(name, FILE_MANIFEST, manifest), v->manifest_inode, v->manifest_size);
@@ -94,6 +95,10 @@ int check_memory_attach(struct check *c, uint64_t manifest)
 	if (c->alone)
 		return 0; /* without CURRENT there is nothing to hold it against */
 	c->view = view_read(db, &c->snapshot);
+	if (!c->view.active) {
+		check_say(c, LSM_FINDING_DAMAGE, MEMORY, "it is damaged: the files are read");
+		return 0;
+	}
 	rc = files_belong(c, manifest);
 	if (rc == SST_NO)
 		check_say(c, LSM_FINDING_NOTE, MEMORY, "it belongs to other files than those that are here: the files are read");

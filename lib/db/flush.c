@@ -183,11 +183,12 @@ static int manifest_extend(struct lsm *db, struct view *v, struct edit *e)
 	rc = manifest_append(fd, &v->manifest_size, e, name);
 	KILL_POINT("flush-recorded");
 	file_close(&fd);
-	if (rc)
+	if (rc) {
 		atomic_store(&db->control->manifest_failed, 1);
-	else
-		rc = version_apply(&db->version, e);
-	return rc;
+		return rc;
+	}
+	db->version_view_manifest = 0; /* until it is published, what we have is of no view */
+	return version_apply(&db->version, e);
 }
 
 static bool manifest_is_long(const struct lsm *db, const struct view *v)

@@ -121,15 +121,26 @@ static int each_log(struct lsm *db, int (*each)(void *arg, const struct lsm_file
 	return rc;
 }
 
+static int read_version(struct lsm *db)
+{
+	bool rebuilt = false;
+	int rc;
+	do {
+		struct view v = view_read(db, NULL);
+		rc = view_version(db, &v);
+		if (!rc)
+			return 0;
+		rc = view_retry(db, &v, rc == SST_NO ? VIEW_MOVED : rc, &rebuilt);
+	} while (!rc);
+	return rc;
+}
+
 int lsm_files(struct lsm *db, int (*each)(void *arg, const struct lsm_file *f), void *arg)
 {
 	int rc = store_ready(db);
-	if (rc)
-		return rc;
-	struct view v = view_read(db, NULL);
-	rc = view_version(db, &v);
-	if (rc)
-		return rc == SST_NO ? fail(SST_EBUSY, "the store changes too fast") : rc;
-	rc = each_table(db, each, arg);
+	if (!rc)
+		rc = read_version(db);
+	if (!rc)
+		rc = each_table(db, each, arg);
 	return rc ? rc : each_log(db, each, arg);
 }

@@ -161,7 +161,8 @@ struct replay_sink {
 int wal_replay(int dirfd, uint64_t number, uint64_t from, const struct replay_sink *sink, struct replayed *r);
 
 /* ---- view.c */
-/* The current view, whole, and (when not NULL) a snapshot that belongs to it. */
+/* The current view, whole, and (when not NULL) a snapshot that belongs to it. Its `active` is 0 when the memory shows
+ * none that can be; it is condemned then. */
 struct view view_read(struct lsm *db, uint64_t *snapshot);
 /* The number of the current view. */
 static inline uint64_t view_number(const struct lsm *db)

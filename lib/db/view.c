@@ -16,22 +16,32 @@
 
 #define TRIES 1000000
 
+static bool is_possible(const struct view *v)
+{
+	return v->oldest && v->oldest <= v->active && v->active - v->oldest < RING;
+}
+
 struct view view_read(struct lsm *db, uint64_t *snapshot)
 {
 	struct control *c = db->control;
+	uint64_t n = 0;
 	for (unsigned i = 0; i < TRIES; i++) {
-		uint64_t n = atomic_load_explicit(&c->view, memory_order_acquire);
+		n = atomic_load_explicit(&c->view, memory_order_acquire);
 		struct view v = c->views[n % RING];
 		atomic_thread_fence(memory_order_acquire);
 		uint64_t s = atomic_load_explicit(&c->visible, memory_order_acquire);
 		if (v.number == n && atomic_load_explicit(&c->view, memory_order_acquire) == n) {
 			if (snapshot)
 				*snapshot = s;
-			return v;
+			if (is_possible(&v))
+				return v;
+			break;
 		}
 	}
-	/* Only a damaged segment is in motion for ever. An impossible view is answered by SST_ECORRUPT downstream. */
-	return (struct view){.active = 0};
+	/* Only a damaged segment is in motion for ever, or shows what cannot be. None is answered by SST_ECORRUPT downstream;
+	 * it has the number of the current one, so that nobody takes it for one that has moved. */
+	store_condemn(db, SST_ECORRUPT);
+	return (struct view){.number = n};
 }
 
 void view_publish(struct lsm *db, struct view *v)
@@ -139,6 +149,8 @@ int view_retry(struct lsm *db, const struct view *v, int rc, bool *rebuilt)
 
 int view_version(struct lsm *db, const struct view *v)
 {
+	if (!v->active)
+		return fail(SST_ECORRUPT, "the control segment is damaged");
 	if (db->version_view_manifest == v->manifest_number && db->version_view_size == v->manifest_size)
 		return 0;
 	version_release(&db->version);

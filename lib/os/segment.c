@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,8 +25,6 @@ int segment_dir(int *dirfd)
 
 int segment_map(struct segment *s)
 {
-	if (s->base)
-		return 0;
 	int prot = s->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	void *p = mmap(NULL, s->size, prot, MAP_SHARED, s->fd, 0);
 	if (p == MAP_FAILED)
@@ -131,10 +128,6 @@ int segment_read(const struct segment *s, uint64_t offset, void *to, size_t n)
 
 int segment_write(const struct segment *s, uint64_t offset, const void *from, size_t n)
 {
-	if (s->base && s->fd < 0) {
-		memcpy(s->base + offset, from, n);
-		return 0;
-	}
 	return file_write(s->fd, offset, from, n, "segment");
 }
 
@@ -146,9 +139,6 @@ bool segment_cut(const struct segment *s)
 
 int segment_commit(struct segment *s, uint64_t from, uint64_t to)
 {
-	if (to > s->size)
-		return fail(SST_EFULL, "segment is full: %llu of %llu bytes", (unsigned long long)to,
-			(unsigned long long)s->size);
 	/* Backing what is behind a cut would fill the hole with zeros, which look like an empty tree. */
 	if (segment_cut(s))
 		return fail(SST_ECORRUPT, "segment was cut short");

@@ -35,14 +35,15 @@ int segment_anonymous(struct segment *s, uint64_t size);
 /* Opens and maps what is there, if it is a regular file of at least `size_min` bytes. SST_NO: no such file (no message).
  * The caller checks device, inode and content. */
 int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only);
-/* The same without mapping it; segment_map() can follow, and does nothing to one that is mapped. */
+/* The same without mapping it; segment_map() can follow. */
 int segment_find(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only);
 int segment_map(struct segment *s);
 /* Reads n bytes at offset of one that is or is not mapped (but is no anonymous one). */
 int segment_read(const struct segment *s, uint64_t offset, void *to, size_t n);
-/* Writes to a committed part. Mappings show it at once. */
+/* Writes to a committed part of one that is not anonymous. Mappings show it at once. */
 int segment_write(const struct segment *s, uint64_t offset, const void *from, size_t n);
-/* Backs bytes [from, to). SST_EFULL when there is no room; SST_ECORRUPT when the file has been cut short. */
+/* Backs bytes [from, to). SST_EFULL when there is no room; SST_ECORRUPT when the file has been cut short.
+ * REQUIRES: to <= s->size. */
 int segment_commit(struct segment *s, uint64_t from, uint64_t to);
 /* Asks for huge pages for [from, to) of a committed part, and for its page tables to be filled at once rather than by one
  * fault a page: hints. */
