@@ -10,6 +10,7 @@ output. After each:
   - the exit status was honest: 0 only when what was asked for is done, durable, and to be seen; else 2 or more, with a
     message; never "not found" for what is there, never a part of the answer with exit 0, no signal, no hang;
   - nothing acknowledged is lost, nothing else is there, a batch is there whole or not at all;
+  - a table that sst-build makes is there whole, or what was there before is;
   - the next commands, without the fault, work: a scan, a put, a flush, with the shared memory and without it, and
     leave nothing behind; RocksDB's ldb (where installed) sees the same.
 
@@ -36,6 +37,56 @@ opt = stores.sampling_options(jobs=2)
 ALL = {**PLAIN, **FLUSHED}
 LARGE = {'l%04d' % i: 'z' * 3000 for i in range(800)}
 LOGGED = {'logged': 'only'}
+RECORDS = {'r%05d' % i: 'value%d' % (i * i) for i in range(4000)}
+
+
+class Table(Scenario):
+    """sst-build makes STORE/out of STORE/records, in a directory that is no store.
+
+    before: none, table (another one is replaced), left (the same, and a predecessor has died)"""
+    made = None  # what it is like, as the same records make the same bytes
+
+    def __init__(self, name, before):
+        super().__init__(name, 'sst-build', ['-o', 'STORE/out', 'STORE/records'], before=before)
+        self.there = None if before == 'none' else b'another'
+
+    def make(self, store, template, freeze):
+        os.mkdir(store)
+        with open(store + '/records', 'wb') as f:
+            f.write(text_of(RECORDS))
+        if self.there:
+            with open(store + '/out', 'wb') as f:
+                f.write(self.there)
+        if self.before == 'left':
+            with open(store + '/out.tmp', 'wb') as f:
+                f.write(b'half')
+
+    def out_in(self, store):
+        if not os.path.exists(store + '/out'):
+            return None
+        with open(store + '/out', 'rb') as f:
+            return f.read()
+
+    def check(self, store, done):
+        """Whole, or what was there before; and the next one is not hindered by what is left."""
+        if self.out_in(store) not in ((Table.made,) if done else (Table.made, self.there)):
+            raise Failed('%s, but the table is wrong' % ('exit 0' if done else 'not done'))
+        run(self.prog, *args_of(self, store), store=store)
+        if self.out_in(store) != Table.made or sorted(os.listdir(store)) != ['out', 'records']:
+            raise Failed('the next one leaves %s' % os.listdir(store))
+
+
+def args_of(s, store):
+    return [a.replace('STORE', store) for a in s.args]
+
+
+def check(s, store, done, rocks):
+    if isinstance(s, Table):
+        s.check(store, done)
+    else:
+        stores.check_store(s, store, done, late=s.before == 'logged', rocks=rocks)
+
+
 SCENARIOS = [
     Scenario('put', 'lsm-put', ['new', 'value'], put={'new': 'value'}),
     Scenario('overwrite', 'lsm-put', ['f003', 'other'], put={'f003': 'other'}),
@@ -62,6 +113,9 @@ SCENARIOS = [
     Scenario('flush-renewed', 'lsm-flush', before='renewed'),
     Scenario('get-renewed', 'lsm-get', ['k007'], out=b'base7', before='renewed'),
     Scenario('create', 'lsm-put', ['new', 'value'], put={'new': 'value'}, before='none'),
+    Table('build', before='none'),
+    Table('build-over', before='table'),
+    Table('build-behind', before='left'),
 ]
 OF = {s.name: s for s in SCENARIOS}
 for scenario in SCENARIOS:
@@ -111,13 +165,13 @@ def one(job):
     log = store + '.log'
     try:
         prepare(s, store, root + '/template')
-        r = start(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL=fault, LSM_FAIL_LOG=log)
+        r = start(s.prog, *args_of(s, store), store=store, stdin=s.stdin, LSM_FAIL=fault, LSM_FAIL_LOG=log)
         stores.finish_children()
         hit = os.path.exists(log)
         check_answer(s, r)
         if must and r.returncode:
             raise Failed('refused: %s' % r.stderr.decode()[:200])
-        stores.check_store(s, store, r.returncode == 0, late=s.before == 'logged', rocks=number % 25 == 0)
+        check(s, store, r.returncode == 0, rocks=number % 25 == 0)
         return hit, None
     except Failed as e:
         met = open(log).read().split('\n')[:1] if os.path.exists(log) else []
@@ -130,7 +184,7 @@ def one(job):
 
 # ---- the loops
 
-RETRIED = ('open', 'read', 'write', 'truncate', 'fsync', 'fdatasync', 'commit')
+RETRIED = ('open', 'read', 'write', 'truncate', 'fsync', 'fdatasync', 'commit', 'random')
 
 
 def loops(s):
@@ -142,12 +196,13 @@ def loops(s):
     yield 'write:%d:ENOSPC', False
     yield 'write:%d:torn', False
     yield 'write:%d:short', True
-    if s.put or s.delete or 'flush' in s.name:
+    if s.put or s.delete or 'flush' in s.name or isinstance(s, Table):
         for call in ('write', 'create', 'commit'):
             yield call + ':%d:ENOSPC:sticky', False
         yield 'create:%d:EMFILE', False
     for call in RETRIED:
-        yield call + ':%d:EINTR', True
+        # (what the user names is opened once, whatever comes of it)
+        yield call + ':%d:EINTR', not (isinstance(s, Table) and call == 'open')
 
 
 def calls(s, root):
@@ -156,7 +211,7 @@ def calls(s, root):
     log = store + '.log'
     try:
         prepare(s, store, root + '/template')
-        run(s.prog, *s.args, store=store, stdin=s.stdin, LSM_FAIL='list:1', LSM_FAIL_LOG=log)
+        run(s.prog, *args_of(s, store), store=store, stdin=s.stdin, LSM_FAIL='list:1', LSM_FAIL_LOG=log)
         stores.finish_children()
         with open(log) as f:
             return f.read().split()
@@ -249,7 +304,7 @@ def one_special(job):
     more = {k: v for k, v in more.items() if k != 'why'}
     try:
         prepare(s, store, root + '/template')
-        r = start(s.prog, *s.args, store=store, stdin=s.stdin, **more)
+        r = start(s.prog, *args_of(s, store), store=store, stdin=s.stdin, **more)
         stores.finish_children()
         if answer:
             check_answer(s, r)
@@ -259,7 +314,7 @@ def one_special(job):
             raise Failed('refused: %s' % r.stderr.decode()[:200])
         # with its input closed a batch has nothing to do, and without an output nothing to say
         done = r.returncode == 0 and not (not answer and s.stdin)
-        stores.check_store(s, store, done, late=s.before == 'logged', rocks=number % 25 == 0)
+        check(s, store, done, rocks=number % 25 == 0)
         return None
     except Failed as e:
         return 'FAILED %s, %s: %s' % (name, what, e)
@@ -275,7 +330,7 @@ def outputs(root):
         for how, setup in (('full', output_to('/dev/full')), ('closed', closed([1]))):
             try:
                 prepare(s, store, root + '/template')
-                r = start(s.prog, *s.args, store=store, setup=setup)
+                r = start(s.prog, *args_of(s, store), store=store, setup=setup)
                 if r.returncode < 2:
                     raise Failed('exit %d' % r.returncode)
                 stores.check_store(s, store, False)
@@ -306,6 +361,10 @@ def main():
         run('lsm-flush', store=template)
         run('lsm-put', '--batch', store=template, stdin=text_of(PLAIN))
         stores.remove_segments(template)
+        build = OF['build']
+        build.make(root + '/build', template, None)
+        run(build.prog, *args_of(build, root + '/build'), store=template)
+        Table.made = build.out_in(root + '/build')
         # Forked workers wait for orphans of their own; we only wait for them.
         with ProcessPoolExecutor(opt.jobs, initializer=stores.adopt_orphans) as pool:
             chosen = [s for s in SCENARIOS if opt.only in (None, s.name)]

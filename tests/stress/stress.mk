@@ -6,7 +6,7 @@
 TESTING_WRAP := open openat pread pwrite ftruncate fallocate posix_fallocate fsync fdatasync fstat statx fchmod fchown \
 	fcntl renameat unlinkat mkdir rmdir mmap malloc calloc realloc reallocarray pthread_create getrandom \
 	write_queue_uring
-TESTING_PROGRAMS := lsm-put lsm-get lsm-del lsm-scan lsm-flush
+TESTING_PROGRAMS := lsm-put lsm-get lsm-del lsm-scan lsm-flush sst-build
 
 .PHONY: testing
 testing:

@@ -591,6 +591,26 @@ static void errors_of_the_source(void)
 	log_reader_release(&r);
 }
 
+/* Zeros, and then nothing that can be read: that is not known to be the end. */
+static int zeros_then_failing_read(struct source *s, uint64_t offset, void *buf, size_t n)
+{
+	return offset < 2 * LOG_BLOCK_SIZE ? memset(buf, 0, n), 0 : failing_read(s, offset, buf, n);
+}
+
+static void errors_behind_zeros(void)
+{
+	struct source s = {.read = zeros_then_failing_read, .size = 100000, .name = "bad.log"};
+	struct log_reader r;
+	struct sst_slice record;
+	log_reader_init(&r, &s, 1, 0);
+	CHECK(log_reader_next(&r, &record) == SST_EIO && r.end == LOG_END_NONE);
+	log_reader_release(&r);
+	s.size = 2 * LOG_BLOCK_SIZE;
+	log_reader_init(&r, &s, 1, 0);
+	CHECK(log_reader_next(&r, &record) == SST_NO && r.end == LOG_END_CLEAN);
+	log_reader_release(&r);
+}
+
 int main(void)
 {
 	RUN(framed_as_rocksdb_does);
@@ -611,5 +631,6 @@ int main(void)
 	RUN(bad_frames_and_bombs);
 	RUN(going_on_where_records_end);
 	RUN(errors_of_the_source);
+	RUN(errors_behind_zeros);
 	return unit_done("log");
 }

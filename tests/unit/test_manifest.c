@@ -663,6 +663,29 @@ static void bad_edits_are_named(void)
 	CHECK(code_of_reading() == SST_ECORRUPT && strstr(sst_errmsg(), want));
 }
 
+static void tables_that_cannot_be(void)
+{
+	static const struct {
+		unsigned level;
+		uint64_t number;
+		int rc;
+		const char *why;
+	} cases[] = {{LEVELS_MAX, 5, SST_EUNSUPPORTED, "table 5 is at level"},
+		{0, FILE_NUMBER_MAX + 1, SST_ECORRUPT, "is out of range"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct edit e = {0};
+		begin(BYTEWISE_COMPARATOR);
+		add(&e, cases[i].level, cases[i].number, "a", "b", 1, 0);
+		put_edit(&e);
+		CHECK(code_of_reading() == cases[i].rc && strstr(sst_errmsg(), cases[i].why));
+		e = (struct edit){0};
+		begin(BYTEWISE_COMPARATOR);
+		CHECK(edit_remove_table(&e, cases[i].level, cases[i].number) == 0);
+		put_edit(&e);
+		CHECK(code_of_reading() == cases[i].rc && strstr(sst_errmsg(), cases[i].why));
+	}
+}
+
 /* ---------------------------------------------------------------- writing */
 
 static void created_and_appended(void)
@@ -772,6 +795,7 @@ int main(void)
 	RUN(damage_is_reported);
 	RUN(a_hole_is_reported);
 	RUN(bad_edits_are_named);
+	RUN(tables_that_cannot_be);
 	RUN(created_and_appended);
 	RUN(a_rewrite_keeps_everything);
 	RUN(applying_what_is_wrong);

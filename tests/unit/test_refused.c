@@ -1,81 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Stores that are not to be written, or not to be opened, each made by hand: what a writer says, and that it leaves every
  * file as it was. And what a writer refuses of its caller. */
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "db/store.h"
-#include "unit.h"
-#include "wal/log.h"
-
-static char path[] = "/tmp/test_refused.XXXXXX";
-static int dir;
-
-/* ---------------------------------------------------------------- a store made by hand */
-
-static int remove_one(void *arg, const char *name)
-{
-	(void)arg;
-	CHECK_EQ(dir_remove(dir, name), 0);
-	return 0;
-}
-
-static void write_file(const char *name, struct sst_slice content)
-{
-	int fd;
-	CHECK_EQ(file_open(&fd, dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644), 0);
-	CHECK_EQ(file_write(fd, 0, content.data, content.size, name), 0);
-	file_close(&fd);
-}
-
-static struct buf manifest;
-
-static void put_edit(struct edit *e)
-{
-	struct buf record = {0};
-	edit_encode(e, &record);
-	log_frame(&manifest, manifest.size, buf_slice(&record));
-	CHECK(buf_check(&record) == 0 && buf_check(&manifest) == 0);
-	buf_release(&record);
-	edit_release(e);
-}
-
-/* An empty directory, and the first edit of a MANIFEST. min_log_number 0: LevelDB's. */
-static void begin(const char *comparator, uint64_t last_sequence, uint64_t min_log_number)
-{
-	struct edit e = {.has_comparator = true, .has_log_number = true, .has_next_file = true, .has_last_sequence = true,
-		.log_number = 2, .next_file = 10, .last_sequence = last_sequence, .min_log_number = min_log_number,
-		.has_min_log_number = min_log_number != 0};
-	CHECK_EQ(dir_list(dir, remove_one, NULL), 0);
-	buf_clear(&manifest);
-	buf_append_slice(&e.comparator, slice_str(comparator));
-	put_edit(&e);
-}
-
-static void finish(void)
-{
-	write_file("MANIFEST-000001", buf_slice(&manifest));
-	write_file("CURRENT", slice_str("MANIFEST-000001\n"));
-}
-
-/* One record of a log: a put with the given type. */
-static void put_record(struct buf *log, uint64_t sequence, uint8_t type, struct sst_slice key)
-{
-	struct batch b = {0};
-	batch_clear(&b);
-	batch_put(&b, key, slice_str("value"));
-	batch_seal(&b, sequence);
-	b.rep.data[BATCH_HEADER_SIZE] = type;
-	log_frame(log, log->size, buf_slice(&b.rep));
-	CHECK(buf_check(&b.rep) == 0 && buf_check(log) == 0);
-	batch_release(&b);
-}
-
-static int open_to_write(struct lsm **db, bool create)
-{
-	struct lsm_options opt = {.create = create, .timeout_ms = 5000};
-	return lsm_open(db, path, &opt);
-}
+#include "base/crc32c.h"
+#include "handmade.h"
 
 static void check_refused(int code, const char *why)
 {
@@ -206,6 +133,35 @@ static void a_torn_log_with_another_behind_it(void)
 	buf_release(&next);
 }
 
+/* What stands behind damage decides whether it was durable; when that cannot be read, it is not said to be a torn end. */
+static void damage_with_what_is_unknown_behind_it(void)
+{
+	struct buf log = {0};
+	struct lsm_batch *b = lsm_batch_new();
+	CHECK(b && lsm_batch_put(b, slice_str("key"), slice_str("value")) == 0);
+	begin(BYTEWISE_COMPARATOR, 0, 2);
+	finish();
+	put_record(&log, 1, TYPE_VALUE, slice_str("damaged"));
+	log.data[log.size - 1] ^= 1;
+	batch_seal(&b->batch, 2); /* its note says that nothing is durable yet */
+	log_frame(&log, log.size, buf_slice(&b->batch.rep));
+	size_t at = log.size;
+	log_frame(&log, log.size, slice_str("what is this?"));
+	CHECK_EQ(buf_check(&log), 0);
+	log.data[at + 6] = 100;
+	store32(log.data + at, crc32c_mask(crc32c(0, log.data + at + 6, log.size - at - 6)));
+	write_file("000002.log", buf_slice(&log));
+	check_refused(SST_EUNSUPPORTED, "unknown type 100");
+	CHECK(strstr(sst_errmsg(), "cannot read '000002.log'"));
+	CHECK_EQ(dir_remove(dir, "000002.log"), 0);
+	write_file("000002.log", slice_of(log.data, at));
+	struct lsm *db;
+	CHECK_EQ(open_to_write(&db, false), 0); /* without it, it is */
+	lsm_close(db);
+	lsm_batch_free(b);
+	buf_release(&log);
+}
+
 static void the_last_sequence_number(void)
 {
 	struct lsm *db;
@@ -256,17 +212,14 @@ static void what_is_refused_of_callers(void)
 
 int main(void)
 {
-	CHECK(mkdtemp(path));
-	CHECK_EQ(dir_open(&dir, path), 0);
+	handmade_begin();
 	RUN(foreign_stores);
 	RUN(no_stores);
 	RUN(logs_that_cannot_be_taken_over);
 	RUN(a_torn_log_with_another_behind_it);
+	RUN(damage_with_what_is_unknown_behind_it);
 	RUN(the_last_sequence_number);
 	RUN(what_is_refused_of_callers);
-	CHECK_EQ(dir_list(dir, remove_one, NULL), 0);
-	CHECK(rmdir(path) == 0);
-	buf_release(&manifest);
-	file_close(&dir);
+	handmade_end();
 	return unit_done("refused");
 }

@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -38,6 +39,22 @@ int fsync(int fd)
 		return -1;
 	}
 	return (int)syscall(SYS_fsync, fd);
+}
+
+/* And its fcntl here: with this set, the flags of a file are a secret. */
+static bool flags_refused;
+
+int fcntl(int fd, int command, ...)
+{
+	va_list ap;
+	va_start(ap, command);
+	void *arg = va_arg(ap, void *); /* an int or a pointer */
+	va_end(ap);
+	if (flags_refused && command == F_GETFL) {
+		errno = EPERM;
+		return -1;
+	}
+	return (int)syscall(SYS_fcntl, fd, command, arg);
 }
 
 static uint8_t byte_at(uint64_t i)
@@ -133,6 +150,17 @@ static void test_mode(void)
 	CHECK(strstr(seq_writer_mode(w), "buffered"));
 	seq_writer_close(w);
 	seq_writer_close(NULL);
+}
+
+/* They then stay as they are, and the file becomes the same. */
+static void test_flags_unknown(void)
+{
+	flags_refused = true;
+	check_file(5 * MIB + 1, NULL);
+	struct seq_writer *w = open_writer(&(struct seq_writer_options){0});
+	CHECK(strstr(seq_writer_mode(w), "buffered"));
+	seq_writer_close(w);
+	flags_refused = false;
 }
 
 static void test_name_taken(void)
@@ -508,6 +536,7 @@ int main(void)
 	RUN(test_sizes);
 	RUN(test_allocation);
 	RUN(test_mode);
+	RUN(test_flags_unknown);
 	RUN(test_name_taken);
 	RUN(test_trouble_overcome);
 	RUN(test_odd_count_keeps_direct);

@@ -200,6 +200,8 @@ static void test_damage(void)
 	for (uint64_t n = 1; n <= 50; n++)
 		wrong += memtable_get(&w, key_of(key, n), SEQUENCE_MAX, &r) != SST_ECORRUPT;
 	CHECK_EQ(wrong, 0);
+	CHECK_EQ(ftruncate(m.segment.fd, 100), 0); /* not even a header */
+	CHECK_EQ(memtable_get(&w, key_of(key, 1), SEQUENCE_MAX, &r), SST_ECORRUPT);
 	CHECK_EQ(ftruncate(m.segment.fd, (off_t)SIZE), 0); /* zeros are not an empty tree */
 	CHECK_EQ(memtable_get(&w, key_of(key, 1), SEQUENCE_MAX, &r), SST_ECORRUPT);
 	memtable_close(&w);
