@@ -6,6 +6,9 @@
  *   leaf    0 count sorted prefix | fingerprint[56] | digest[56] | record[56]  512 bytes, 8 cache lines
  *   record  tag, sizes, crc, key, value                                        written in full, then linked
  *
+ * Nodes lie together in chunks of the arena, not among the records. The pages that hold nodes are then few, and they alone
+ * are what an insert or a search needs: the first touch of a page costs every process more than the insert.
+ *
  * Everything refers by offset / 8 in 32 bits (so an arena is at most 32 GiB) and every reference is checked
  * against the mapping before it is followed: the memory belongs to many processes, any of which may be ill.
  *
@@ -47,6 +50,8 @@
 
 #define INNER_MAX 64 /* children */
 #define NODE_ALIGN 64
+#define CHUNK_ALIGN 4096
+#define CHUNK_MAX ((uint64_t)64 << 10)
 #define RECORD_ALIGN 8
 
 struct inner {
@@ -215,16 +220,6 @@ int tree_record_check(const struct tree_record *r)
 
 /* ---------------------------------------------------------------- arena */
 
-uint64_t tree_bound(uint64_t leaves, uint64_t bytes, uint64_t n)
-{
-	/* Every insert may find its leaf full, once for each leaf that is there; a leaf made by a split takes 27
-	 * inserts until the next. Above the parent a copy comes once in 31 splits, hence 3 inner nodes for 2. */
-	uint64_t splits = (n < leaves ? n : leaves) + n / 27 + 1;
-	uint64_t split_bytes = 2 * sizeof(struct leaf) + sizeof(struct inner) * 3 / 2 + 4 * NODE_ALIGN;
-	return bytes + n * (RECORD_HEADER + RECORD_ALIGN) + splits * split_bytes +
-	       2 * TREE_DEPTH_MAX * (sizeof(struct inner) + NODE_ALIGN);
-}
-
 /* The offset of `size` bytes; 0: no room. */
 static uint64_t arena_take(struct tree *t, uint64_t size, uint64_t align)
 {
@@ -240,10 +235,49 @@ static uint64_t arena_take(struct tree *t, uint64_t size, uint64_t align)
 	return from;
 }
 
+/* A quarter of what the nodes take already, between CHUNK_ALIGN and CHUNK_MAX. */
+static uint64_t chunk_size(uint64_t leaves)
+{
+	uint64_t size = (leaves * sizeof(struct leaf) / 4 + CHUNK_ALIGN) & ~(uint64_t)(CHUNK_ALIGN - 1);
+	return size < CHUNK_ALIGN ? CHUNK_ALIGN : size < CHUNK_MAX ? size : CHUNK_MAX;
+}
+
+/* What the bytes of nodes become by the ends of chunks that are too short for a node, and the gaps before them. */
+static uint64_t chunks_bound(uint64_t leaves, uint64_t leaves_then, uint64_t bytes)
+{
+	uint64_t gaps = chunk_size(leaves) == CHUNK_MAX ? bytes / 8 : bytes * 3 / 2;
+	return bytes + gaps + chunk_size(leaves_then) + CHUNK_ALIGN;
+}
+
+/* NULL: no room, or damage. */
 static void *node_new(struct tree *t, uint64_t size)
 {
-	uint64_t from = arena_take(t, size, NODE_ALIGN);
-	return from ? memset(t->base + from, 0, size) : NULL;
+	struct tree_header *h = t->header;
+	if (h->node_next > h->node_end || h->node_end - h->node_next < size) {
+		uint64_t chunk = chunk_size(atomic_load_explicit(&h->leaves, memory_order_relaxed));
+		uint64_t from = arena_take(t, chunk, CHUNK_ALIGN);
+		if (!from)
+			return NULL;
+		h->node_next = from;
+		h->node_end = from + chunk;
+	}
+	uint64_t from = h->node_next;
+	if (!from || from % NODE_ALIGN || h->node_end > t->mapped) {
+		damaged();
+		return NULL;
+	}
+	h->node_next += size;
+	return memset(t->base + from, 0, size);
+}
+
+uint64_t tree_bound(uint64_t leaves, uint64_t bytes, uint64_t n)
+{
+	/* Every insert may find its leaf full, once for each leaf that is there; a leaf made by a split takes 27
+	 * inserts until the next. Above the parent a copy comes once in 31 splits, hence 3 inner nodes for 2. */
+	uint64_t splits = (n < leaves ? n : leaves) + n / 27 + 1;
+	uint64_t split_bytes = 2 * sizeof(struct leaf) + sizeof(struct inner) * 3 / 2;
+	return bytes + n * (RECORD_HEADER + RECORD_ALIGN) +
+	       chunks_bound(leaves, leaves + splits, splits * split_bytes + 2 * TREE_DEPTH_MAX * sizeof(struct inner));
 }
 
 static void record_make(struct tree_record *r, struct sst_slice key, uint64_t tag, struct sst_slice value)
@@ -522,18 +556,24 @@ static int redigest_all(const struct tree *t, struct moved *m, unsigned n, size_
 	return rc;
 }
 
-/* Digests that share their first half leave little to tell entries apart by: only then is it worth to look at the records
- * for a longer prefix. */
-static bool digests_are_close(const struct moved *m, unsigned n)
+/* One digest in so many may be that of its neighbour. If there are more, it is worth to look at all the records, for digests
+ * behind a longer prefix: sooner, and a leaf of random keys would do so each time that it shares another byte. */
+#define TIES_ONE_IN 8
+
+/* Of entries in order. */
+static bool digests_tie(const struct moved *m, unsigned n)
 {
-	return n && m[0].digest >> 16 == m[n - 1].digest >> 16;
+	unsigned ties = 0;
+	for (unsigned i = 1; i < n; i++)
+		ties += m[i].digest == m[i - 1].digest;
+	return ties * TIES_ONE_IN > n;
 }
 
 /* `was` is the prefix of the digests in m. */
 static int leaf_of(struct tree *t, struct moved *m, unsigned n, size_t was, uint32_t low, uint32_t high, uint32_t *ref)
 {
 	size_t prefix = was;
-	if (low && high && digests_are_close(m, n)) {
+	if (low && high && digests_tie(m, n)) {
 		const struct tree_record *a = record_at(t, low), *b = record_at(t, high);
 		prefix = a && b ? common_prefix(a, b) : 0;
 	}
@@ -635,7 +675,7 @@ static int inner_of(struct tree *t, unsigned level, const uint32_t *child, struc
 		atomic_store_explicit(&in->child[i], child[i], memory_order_relaxed);
 	if (children < 2)
 		return 0;
-	size_t prefix = within && !digests_are_close(separator, children - 1)
+	size_t prefix = within && !digests_tie(separator, children - 1)
 				? was
 				: separators_prefix(t, separator, children - 1);
 	if (prefix == SIZE_MAX || redigest_all(t, separator, children - 1, was, prefix))

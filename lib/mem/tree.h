@@ -17,6 +17,7 @@
 struct tree_header {
 	_Atomic uint32_t root; /* reference (offset / 8) of the root node */
 	uint32_t reserved;
+	uint64_t node_next, node_end; /* what is free of the chunk that nodes are taken from; the writer's */
 	_Atomic uint64_t used;	    /* bytes of the segment in use, this header's page included */
 	_Atomic uint64_t committed; /* bytes that are backed: nothing beyond is ever touched */
 	_Atomic uint64_t entries, deletions, raw_bytes, leaves;
