@@ -52,8 +52,9 @@ struct control {
 	uint64_t mount_namespace;
 	char path[STORE_PATH_MAX];
 
-	/* The writer lock: 0, or the owner's id and WRITER_WAITERS. */
+	/* The writer lock: 0, or the owner's id. And whether somebody may be asleep over it. */
 	_Alignas(64) _Atomic uint32_t writer;
+	_Atomic uint32_t sleepers;
 	/* Bumped whenever frozen memtables become fewer, or a flush failed: what writers wait for when too many are. */
 	_Atomic uint32_t flush_event;
 	_Atomic uint32_t dirty;	    /* a write is under way, or was when its writer died: see writer.c */
@@ -68,6 +69,7 @@ struct control {
 	_Atomic uint64_t synced;
 	_Atomic uint32_t sync_leader; /* 0 or an id */
 	_Atomic uint32_t sync_event;
+	_Atomic uint32_t sync_followers; /* somebody has waited for a leader since the last one began */
 
 	_Alignas(64) _Atomic uint64_t next_file;
 	_Atomic uint32_t next_id;
@@ -82,8 +84,7 @@ struct control {
 };
 
 /* The last number is to be raised whenever a field changes its place or its meaning. */
-#define CONTROL_LAYOUT ((uint32_t)(sizeof(struct control) << 8 | 3))
-#define WRITER_WAITERS UINT32_C(0x80000000)
+#define CONTROL_LAYOUT ((uint32_t)(sizeof(struct control) << 8 | 4))
 
 static inline struct generation *control_generation(struct control *c, uint64_t number)
 {

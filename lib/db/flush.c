@@ -214,7 +214,7 @@ static int publish(struct lsm *db, struct view *v)
 		atomic_store_explicit(&c->synced, durable, memory_order_release);
 	view_publish(db, v);
 	KILL_POINT("flush-published");
-	writer_unlock(db);
+	writer_unlock(db, false);
 	db->version_view_manifest = v->manifest_number;
 	db->version_view_size = v->manifest_size;
 	atomic_fetch_add(&c->flush_event, 1);
@@ -381,7 +381,7 @@ static int freeze(struct lsm *db, const struct lsm_flush_options *opt, struct vi
 		rc = writer_active(db, &g, &m);
 		if (!rc && due(opt, g, m))
 			rc = store_rotate(db, memtable_commit_for(0, 0));
-		writer_unlock(db);
+		writer_unlock(db, false);
 	}
 	uint64_t oldest = v->oldest;
 	*v = view_read(db, NULL);

@@ -39,7 +39,7 @@ static bool any_poisoned(struct lsm *db, const struct view *v)
 /* 0 with the lock held again; on an error it is not. */
 static int flush_meanwhile(struct lsm *db)
 {
-	writer_unlock(db);
+	writer_unlock(db, false);
 	int rc = flush_help(db);
 	return rc ? rc : writer_lock(db);
 }
@@ -97,7 +97,7 @@ static int make_room(struct lsm *db, struct lsm_batch *b, struct generation **g,
 		rc = store_rotate(db, memtable_commit_for(b->bytes, b->batch.count));
 out:
 		if (rc) {
-			writer_unlock(db);
+			writer_unlock(db, false);
 			return rc;
 		}
 	}
@@ -236,7 +236,7 @@ int lsm_write(struct lsm *db, struct lsm_batch *b, unsigned flags)
 	if (!rc)
 		rc = write_locked(db, b, g, m);
 	uint64_t position = db->written;
-	writer_unlock(db);
+	writer_unlock(db, flags & LSM_NO_SYNC);
 	KILL_POINT("put-unlocked");
 	if (rc)
 		return rc;

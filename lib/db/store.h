@@ -50,6 +50,7 @@ struct lsm {
 	int wal_fd;
 	uint64_t wal_generation; /* whose log wal_fd is */
 	uint64_t written;	/* log position behind our last write */
+	uint64_t turn_ns, unlocked_ns; /* writer.c */
 
 	struct range_dels log_dels; /* private: range tombstones of the logs */
 	enum key_order order;	/* of the column family; other than bytewise only when private */
@@ -194,7 +195,8 @@ enum { KEY_DELETED = 2, VIEW_MOVED = 3 };
 int writer_identify(struct lsm *db); /* takes a LIVE byte, once */
 bool writer_dead(const struct lsm *db, uint32_t id);
 int writer_lock(struct lsm *db);
-void writer_unlock(struct lsm *db);
+/* more: this handle will probably want it again at once. */
+void writer_unlock(struct lsm *db, bool more);
 /* REQUIRES: the writer lock. Opens the active generation: its memtable (which need not be mapped) and log. */
 int writer_active(struct lsm *db, struct generation **g, struct memtable **m);
 

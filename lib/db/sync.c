@@ -5,7 +5,9 @@
  * A log position (LSN) counts bytes over all logs. `appended` is what the kernel has, `synced` what the disk has. Who
  * needs a position durable becomes the leader if there is none: it notes `appended`, syncs the active log (and, once for
  * each log, the directory that holds its name), raises `synced` to what it noted, and wakes the others, who sleep on
- * an event. While it was at it more records have come: the next leader takes them all.
+ * an event. While it was at it more records have come: the next leader takes them all. Those that it wakes
+ * will mostly write again: so a leader after a round with followers lets others run, as long as the log grows, before
+ * it notes how far it goes. Otherwise the first to wake would sync its own record alone, and all others wait twice.
  *
  * The active log is enough, because no record goes to a log before the one before it is durable whole (rotate.c).
  * A leader that dies is found out by its LIVE byte; an fdatasync more is always allowed.
@@ -25,6 +27,7 @@
 #include <limits.h>
 
 #define SLEEP_MAX_MS 50
+#define YIELDS_MAX 32
 
 static void raise_to(_Atomic uint64_t *p, uint64_t v)
 {
@@ -77,9 +80,22 @@ int store_sync_active(struct lsm *db, struct generation *g)
 	return rc;
 }
 
+static void gather(struct control *c)
+{
+	uint64_t before, now = atomic_load_explicit(&c->appended, memory_order_relaxed);
+	unsigned i = 0;
+	do {
+		before = now;
+		cpu_yield();
+		now = atomic_load_explicit(&c->appended, memory_order_relaxed);
+	} while (now != before && ++i < YIELDS_MAX);
+}
+
 static int lead(struct lsm *db)
 {
 	struct control *c = db->control;
+	if (atomic_exchange_explicit(&c->sync_followers, 0, memory_order_relaxed))
+		gather(c);
 	/* In this order: if the generation has changed since, all before its base is durable already. */
 	uint64_t target = atomic_load_explicit(&c->appended, memory_order_acquire);
 	struct view v = view_read(db, NULL);
@@ -117,6 +133,7 @@ static void follow(struct lsm *db, uint32_t event, struct patience *p)
 {
 	struct control *c = db->control;
 	uint32_t leader = atomic_load_explicit(&c->sync_leader, memory_order_relaxed);
+	atomic_store_explicit(&c->sync_followers, 1, memory_order_relaxed);
 	event_wait(&c->sync_event, event, p->rounds < SLEEP_MAX_MS ? ++p->rounds : SLEEP_MAX_MS);
 	if (leader && atomic_load_explicit(&c->sync_event, memory_order_relaxed) == event && writer_dead(db, leader))
 		atomic_compare_exchange_strong(&c->sync_leader, &leader, 0);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer lock: one word in the control segment, 0 or the owner's id, and a bit that says "somebody sleeps".
+ * The writer lock: one word in the control segment, 0 or the owner's id.
+ *
+ * Who finds it taken spins, then says so in `sleepers` and sleeps on the word; who lets go wakes one of them. A sleeper that is
+ * woken for every write would make of each a change of process, which costs more than the write: so a process in the middle
+ * of a run of writes that do not wait for the disk wakes nobody until it has had a turn of TURN_NS. (Should it end in
+ * the middle of a turn, the others sleep on until their time is over: some milliseconds.)
  *
  * Nobody owns anything by pid. An id is a byte of LOCK that its owner keeps write-locked (LIVE + id); the kernel
  * frees it when the owner dies, in whatever namespace, and keeps it while the owner is merely stopped. So whoever waits
@@ -26,14 +31,14 @@
 #include "os/kill_point.h"
 #include "os/lock.h"
 
-#define ID_MASK 0x7fffffffu
 #define SPINS 200
+#define TURN_NS UINT64_C(500000)
 #define SLEEP_MAX_MS 20
 
 int writer_identify(struct lsm *db)
 {
 	while (!db->id) {
-		uint32_t id = atomic_fetch_add(&db->control->next_id, 1) & ID_MASK;
+		uint32_t id = atomic_fetch_add(&db->control->next_id, 1);
 		if (!id)
 			continue;
 		int rc = lock_try(db->lockfd, LOCK_LIVE + id, LOCK_EXCLUSIVE);
@@ -70,20 +75,42 @@ static int sleep_or_steal(struct lsm *db, struct patience *p)
 	struct control *c = db->control;
 	uint32_t w = atomic_load_explicit(&c->writer, memory_order_relaxed);
 	if (!w)
-		return take(c, 0, db->id | WRITER_WAITERS) ? 0 : SST_NO;
-	if (!(w & WRITER_WAITERS)) {
-		uint32_t marked = w | WRITER_WAITERS;
-		if (!atomic_compare_exchange_strong(&c->writer, &w, marked))
-			return SST_NO;
-		w = marked;
-	}
+		return SST_NO;
+	atomic_store(&c->sleepers, 1);
 	event_wait(&c->writer, w, p->rounds < SLEEP_MAX_MS ? ++p->rounds : SLEEP_MAX_MS);
 	if (atomic_load_explicit(&c->writer, memory_order_relaxed) != w)
 		return SST_NO;
-	if (writer_dead(db, w & ID_MASK))
-		return take(c, w, db->id | WRITER_WAITERS) ? 0 : SST_NO;
+	if (writer_dead(db, w))
+		return take(c, w, db->id) ? 0 : SST_NO;
 	int rc = patience_check(p, db, "another process holds the writer lock");
 	return rc ? rc : SST_NO;
+}
+
+static int spin(struct lsm *db)
+{
+	struct control *c = db->control;
+	for (unsigned i = 0; i < SPINS; i++) {
+		if (atomic_load_explicit(&c->writer, memory_order_relaxed) == 0 && take(c, 0, db->id))
+			return 0;
+		relax();
+	}
+	return SST_NO;
+}
+
+static int take_patiently(struct lsm *db)
+{
+	struct patience p = {0};
+	int rc = spin(db);
+	if (!rc)
+		return 0;
+	while (rc == SST_NO)
+		if ((rc = sleep_or_steal(db, &p)) == SST_NO)
+			rc = spin(db);
+	if (!rc) {
+		atomic_store(&db->control->sleepers, 1); /* there may be others */
+		db->turn_ns = clock_monotonic_ns();
+	}
+	return rc;
 }
 
 static int repair(struct lsm *db)
@@ -123,16 +150,7 @@ static int repair(struct lsm *db)
 int writer_lock(struct lsm *db)
 {
 	struct control *c = db->control;
-	struct patience p = {0};
-	int rc = SST_NO;
-	for (unsigned i = 0; i < SPINS && rc; i++) {
-		if (atomic_load_explicit(&c->writer, memory_order_relaxed) == 0 && take(c, 0, db->id))
-			rc = 0;
-		else
-			relax();
-	}
-	while (rc == SST_NO)
-		rc = sleep_or_steal(db, &p);
+	int rc = take_patiently(db);
 	if (rc)
 		return rc;
 	atomic_store_explicit(&c->writer_pid, db->pid, memory_order_relaxed);
@@ -141,18 +159,31 @@ int writer_lock(struct lsm *db)
 	rc = repair(db);
 	if (rc) {
 		store_condemn(db, rc);
-		writer_unlock(db);
+		writer_unlock(db, false);
 		return fail_in(rc, "cannot repair the memtable");
 	}
 	return 0;
 }
 
-void writer_unlock(struct lsm *db)
+/* In the middle of a run of writes, and of a turn? */
+static bool has_turn(struct lsm *db)
+{
+	uint64_t now = clock_monotonic_ns();
+	bool runs = now - db->unlocked_ns < TURN_NS, turn = now - db->turn_ns < TURN_NS;
+	db->unlocked_ns = now;
+	if (!turn)
+		db->turn_ns = now;
+	return runs && turn;
+}
+
+void writer_unlock(struct lsm *db, bool more)
 {
 	struct control *c = db->control;
-	uint32_t w = atomic_exchange_explicit(&c->writer, 0, memory_order_release);
-	if (w & WRITER_WAITERS)
-		event_wake(&c->writer, 1);
+	atomic_store(&c->writer, 0);
+	if (!atomic_load(&c->sleepers) || (more && has_turn(db)))
+		return;
+	atomic_store(&c->sleepers, 0);
+	event_wake(&c->writer, 1);
 }
 
 int writer_active(struct lsm *db, struct generation **g, struct memtable **m)

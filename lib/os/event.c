@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -55,6 +56,11 @@ void sleep_ms(unsigned ms)
 {
 	struct timespec ts = {ms / 1000, ms % 1000 * 1000000L};
 	nanosleep(&ts, NULL);
+}
+
+void cpu_yield(void)
+{
+	sched_yield();
 }
 
 int random_bytes(void *p, size_t n)

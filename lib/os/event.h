@@ -16,6 +16,7 @@ uint64_t clock_tick_ns(void);	   /* the same, as of the last tick (some ms): cos
 uint64_t clock_boot_ns(void);	   /* since boot: for the age of what is in shared memory */
 uint64_t clock_real_ns(void);	   /* since 1970; may jump: compare with file times only */
 void sleep_ms(unsigned ms);
+void cpu_yield(void); /* lets others run first that can */
 
 /* n random bytes that nobody can guess. */
 int random_bytes(void *p, size_t n);
