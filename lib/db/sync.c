@@ -16,6 +16,10 @@
  * poisoned. Nobody who waits for it gets a 0; nothing more is appended; its memtable is flushed instead (put.c), which
  * makes what it holds durable by another road. The same for a sync of the directory, whoever wanted it: it may have
  * lost the name of every log that has not been synced since it was made.
+ *
+ * Others who sync the directory at the same time, as a flush does for its table, need not be told by us: a sync that failed is
+ * reported once to every descriptor that was open by then (errseq_t, since Linux 4.13), and each has one that is older than its
+ * names.
  */
 #include "base/status.h"
 #include "db/store.h"
