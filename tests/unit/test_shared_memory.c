@@ -429,7 +429,7 @@ static void a_writer_lock_that_is_held(void)
 	CHECK_EQ(stats.flush_failures, 1);
 	CHECK_EQ(stats.frozen, 1);
 	CHECK_EQ(stats.tables, 1);
-	writer_unlock(writer);
+	writer_unlock(writer, false);
 	flush(db);
 	CHECK_EQ(lsm_stat(db, &stats), 0);
 	CHECK_EQ(stats.frozen, 0);
@@ -490,7 +490,7 @@ static void a_put_that_waits_for_a_flush(void)
 	for (unsigned i = 0; i < FROZEN_MAX; i++) {
 		CHECK_EQ(writer_lock(db), 0);
 		CHECK_EQ(store_rotate(db, memtable_commit_for(0, 0)), 0);
-		writer_unlock(db);
+		writer_unlock(db, false);
 		put(db, "frozen", i % 2 ? "1" : "2", 0);
 	}
 	CHECK_EQ(lsm_flush(db, NULL, when_one_is_flushed, NULL), 0); /* freezes one more */
