@@ -37,7 +37,7 @@ struct memtable_header {
 	_Alignas(64) struct tree_header tree;
 };
 
-#define LAYOUT ((uint32_t)(sizeof(struct memtable_header) << 16 | sizeof(struct tree_record) << 8 | 1))
+#define LAYOUT ((uint32_t)(sizeof(struct memtable_header) << 16 | sizeof(struct tree_record) << 8 | 2))
 _Static_assert(sizeof(struct memtable_header) <= ARENA_START, "the header has a page of its own");
 
 uint64_t memtable_segment_size(uint64_t limit, uint64_t commit)
@@ -164,7 +164,7 @@ static int insert_window(struct memtable *m, const struct buf *run, uint64_t off
 	if (!rc)
 		rc = tree_run_link(&m->tree, run, offset, done);
 	if (!rc)
-		rc = write_header(m, offsetof(struct tree_header, entries), sizeof(struct tree_header));
+		rc = write_header(m, offsetof(struct tree_header, entries), offsetof(struct tree_header, root));
 	return rc;
 }
 

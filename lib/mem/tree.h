@@ -15,12 +15,14 @@
 
 /* What begins a segment's arena; all offsets are from the segment's first byte. */
 struct tree_header {
-	_Atomic uint32_t root; /* reference (offset / 8) of the root node */
-	uint32_t reserved;
 	uint64_t node_next, node_end; /* what is free of the chunk that nodes are taken from; the writer's */
 	_Atomic uint64_t used;	    /* bytes of the segment in use, this header's page included */
 	_Atomic uint64_t committed; /* bytes that are backed: nothing beyond is ever touched */
 	_Atomic uint64_t entries, deletions, raw_bytes, leaves;
+	/* Reference (offset / 8) of the root node. Last: a cut that took the number of entries has taken this, too, and what is
+	 * left is not an empty tree. */
+	_Atomic uint32_t root;
+	uint32_t reserved;
 };
 
 struct window;
