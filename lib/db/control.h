@@ -49,7 +49,7 @@ struct control {
 	uint8_t token[TOKEN_SIZE];
 	uint8_t boot[16];
 	/* Where the store was when this was made, for those who clear away what is left of stores that are gone. "": unknown. */
-	uint64_t mount_namespace;
+	uint64_t path_space;
 	char path[STORE_PATH_MAX];
 
 	/* The writer lock: 0, or the owner's id. And whether somebody may be asleep over it. */
@@ -84,7 +84,7 @@ struct control {
 };
 
 /* The last number is to be raised whenever a field changes its place or its meaning. */
-#define CONTROL_LAYOUT ((uint32_t)(sizeof(struct control) << 8 | 4))
+#define CONTROL_LAYOUT ((uint32_t)(sizeof(struct control) << 8 | 5))
 
 static inline struct generation *control_generation(struct control *c, uint64_t number)
 {

@@ -165,7 +165,7 @@ static int collect_one(void *arg, const char *name)
 	char path[STORE_PATH_MAX];
 	memcpy(path, c->path, sizeof(path));
 	bool known = c->magic == CONTROL_MAGIC && c->layout == CONTROL_LAYOUT && path[0] == '/' &&
-		     memchr(path, 0, sizeof(path)) && c->mount_namespace && c->mount_namespace == mount_namespace();
+		     memchr(path, 0, sizeof(path)) && c->path_space && c->path_space == path_space();
 	segment_close(&s);
 	if (known && is_gone(path, token))
 		segments_remove(db, token);

@@ -104,7 +104,7 @@ static int make_control(struct lsm *db, struct identity *id)
 	c->layout = CONTROL_LAYOUT;
 	memcpy(c->token, id->token, TOKEN_SIZE);
 	memcpy(c->boot, id->boot, sizeof(c->boot));
-	c->mount_namespace = mount_namespace();
+	c->path_space = path_space();
 	dir_path(db->dirfd, c->path, sizeof(c->path));
 	c->next_id = 1;
 	id->control_device = db->control_segment.device;

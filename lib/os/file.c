@@ -310,10 +310,13 @@ void dir_path(int dirfd, char *path, size_t max)
 	path[n > 0 && (size_t)n < max ? n : 0] = 0;
 }
 
-uint64_t mount_namespace(void)
+uint64_t path_space(void)
 {
-	struct stat st;
-	return stat("/proc/self/ns/mnt", &st) == 0 ? st.st_ino : 0;
+	struct stat mounts, root;
+	if (stat("/proc/self/ns/mnt", &mounts) || stat("/", &root))
+		return 0;
+	uint64_t h = (mounts.st_ino * UINT64_C(0x9e3779b97f4a7c15)) ^ root.st_ino;
+	return (h * UINT64_C(0x9e3779b97f4a7c15)) ^ root.st_dev;
 }
 
 bool dir_is_remote(int dirfd, const char **name)

@@ -68,8 +68,9 @@ int file_replace(int dirfd, const char *name, const char *temporary, struct sst_
 int dir_open(int *fd, const char *path);
 /* Its absolute path; "" when it is not to be had or longer than max - 1 bytes. */
 void dir_path(int dirfd, char *path, size_t max);
-/* A number for this process's view of the file system: paths mean the same where it is the same. 0: unknown. */
-uint64_t mount_namespace(void);
+/* A number for this process's view of the file system, its mount namespace and its root: paths mean the same where it is the
+ * same. 0: unknown. */
+uint64_t path_space(void);
 /* Is it on a file system of another machine, whose locks and shared memory do not reach here? Sets *name to its name. */
 bool dir_is_remote(int dirfd, const char **name);
 int dir_make(const char *path); /* mkdir and sync of the parent; SST_NO when it exists already */

@@ -361,3 +361,15 @@ time.sleep(20)" >locked 3>&- &
 	[ "$(grep -c . <<<"$after")" -eq 2 ] || fail "$output"
 	assert [ "$(grep -o 'lsm\.[0-9a-f]*\.c' <<<"$before")" != "$(grep -o 'lsm\.[0-9a-f]*\.c' <<<"$after")" ]
 }
+
+@test "a process in a chroot leaves alone the memory of stores whose directory it cannot see" {
+	need_containers
+	ldd "$(command -v lsm-put)" >/dev/null 2>&1 && skip "a program that is not static does not run in an empty root"
+	run -0 unshare -m sh -c '
+		mount -t tmpfs none /dev/shm && mkdir -p jail/dev/shm jail/proc && mount --bind /dev/shm jail/dev/shm &&
+			mount --bind /proc jail/proc && cp "$(command -v lsm-put)" jail || exit 99
+		lsm-put a 1 && ls /dev/shm && echo then && chroot jail /lsm-put -d /store b 2 && ls /dev/shm'
+	local before=${output%%then*} after=${output#*then}
+	assert_regex "$before" 'lsm\.[0-9a-f]{32}\.c.lsm\.[0-9a-f]{32}\.m1'
+	[ "$(grep -c . <<<"$after")" -eq 4 ] || fail "$output"
+}
