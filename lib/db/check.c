@@ -229,19 +229,13 @@ struct stray {
 	size_t table_count;
 };
 
-static int number_cmp(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static int note_stray(void *arg, const char *name)
 {
 	struct stray *s = arg;
 	uint64_t number;
 	enum file_kind kind = file_name_parse(name, &number);
 	if ((kind == FILE_TABLE || kind == FILE_TABLE_LDB) && s->tables_known &&
-		!bsearch(&number, s->tables, s->table_count, sizeof(*s->tables), number_cmp))
+		!bsearch(&number, s->tables, s->table_count, sizeof(*s->tables), file_number_cmp))
 		check_say(s->c, LSM_FINDING_NOTE, name, "is not named by the MANIFEST: does not count");
 	if (kind == FILE_WAL && number < s->log_minimum && number != s->log_previous)
 		check_say(s->c, LSM_FINDING_NOTE, name, "is older than the MANIFEST's log number: does not count");
@@ -259,7 +253,7 @@ static int list_tables(struct check *c, struct stray *s)
 	for (size_t i = 0; i < c->family_count; i++)
 		for (size_t j = 0; j < c->families[i].version.table_count; j++)
 			s->tables[n++] = c->families[i].version.tables[j].number;
-	qsort(s->tables, n, sizeof(*s->tables), number_cmp);
+	qsort(s->tables, n, sizeof(*s->tables), file_number_cmp);
 	return 0;
 }
 

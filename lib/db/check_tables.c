@@ -473,12 +473,6 @@ static int check_open_table(struct check *c, struct check_family *f, const struc
 	return rc == SST_NO ? 0 : rc;
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static int read_now(struct check *c, struct check_family *f, uint64_t manifest, uint64_t size)
 {
 	struct version v;
@@ -493,7 +487,7 @@ static int read_now(struct check *c, struct check_family *f, uint64_t manifest, 
 	version_release(&v);
 	if (!f->now)
 		return fail_memory();
-	qsort(f->now, f->now_count, sizeof(*f->now), compare_numbers);
+	qsort(f->now, f->now_count, sizeof(*f->now), file_number_cmp);
 	f->now_manifest = manifest;
 	f->now_size = size;
 	return 0;
@@ -511,7 +505,7 @@ static bool went_away(struct check *c, struct check_family *f, const struct chec
 		return false;
 	if ((manifest != f->now_manifest || id.size != f->now_size) && read_now(c, f, manifest, id.size))
 		return false;
-	return !bsearch(&t->meta->number, f->now, f->now_count, sizeof(*f->now), compare_numbers);
+	return !bsearch(&t->meta->number, f->now, f->now_count, sizeof(*f->now), file_number_cmp);
 }
 
 static int check_table(struct check *c, struct check_family *f, struct check_table *t, struct identities *ids)

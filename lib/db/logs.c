@@ -8,12 +8,6 @@
 /* From this size on a log may be a sparse file. */
 #define LARGE (UINT64_C(64) << 20)
 
-static int number_cmp(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static int add_log(struct logs *l, uint64_t number, const char *name)
 {
 	struct file_id id;
@@ -50,7 +44,7 @@ int logs_find(struct lsm *db, const struct version *v, struct logs *l)
 		.minimum = v->log_number > v->min_log_number ? v->log_number : v->min_log_number};
 	int rc = dir_list(db->dirfd, note_file, l);
 	if (l->count)
-		qsort(l->numbers, l->count, sizeof(*l->numbers), number_cmp);
+		qsort(l->numbers, l->count, sizeof(*l->numbers), file_number_cmp);
 	return rc;
 }
 

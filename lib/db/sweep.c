@@ -16,19 +16,13 @@ struct sweep {
 	size_t table_count;
 };
 
-static int number_cmp(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static bool wanted(const struct sweep *s, enum file_kind kind, uint64_t number)
 {
 	switch (kind) {
 	case FILE_WAL:
 		return number >= s->log_number;
 	case FILE_TABLE:
-		return bsearch(&number, s->tables, s->table_count, sizeof(number), number_cmp) != NULL;
+		return bsearch(&number, s->tables, s->table_count, sizeof(number), file_number_cmp) != NULL;
 	case FILE_MANIFEST:
 		return number == s->manifest_number;
 	case FILE_TEMPORARY:
@@ -81,7 +75,7 @@ void store_sweep(struct lsm *db, const struct view *v)
 		return;
 	for (; s.table_count < db->version.table_count; s.table_count++)
 		s.tables[s.table_count] = db->version.tables[s.table_count].number;
-	qsort(s.tables, s.table_count, sizeof(*s.tables), number_cmp);
+	qsort(s.tables, s.table_count, sizeof(*s.tables), file_number_cmp);
 	(void)dir_list(db->dirfd, sweep_file, &s);
 	free(s.tables);
 }

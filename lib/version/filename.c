@@ -81,3 +81,9 @@ enum file_kind file_name_parse(const char *name, uint64_t *number)
 		*number = n;
 	return kind;
 }
+
+int file_number_cmp(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}

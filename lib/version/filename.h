@@ -26,4 +26,7 @@ char *file_name(char name[FILE_NAME_MAX], enum file_kind kind, uint64_t number);
  * as for RocksDB. */
 enum file_kind file_name_parse(const char *name, uint64_t *number);
 
+/* For qsort and bsearch of file numbers (uint64_t), ascending. */
+int file_number_cmp(const void *a, const void *b);
+
 #endif
