@@ -26,7 +26,7 @@ const struct block *block_cache_get(struct block_cache *c, uint64_t table, struc
 	if (!c->count)
 		return NULL;
 	struct cached_block *e = *bucket(c, table, h);
-	while (e && (e->handle.offset != h.offset || e->handle.size != h.size || e->table != table))
+	while (e && (!handle_eq(e->handle, h) || e->table != table))
 		e = e->next;
 	if (!e)
 		return NULL;

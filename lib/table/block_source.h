@@ -63,9 +63,4 @@ static inline bool handle_overlaps(struct block_handle first, struct block_handl
 	return distance < BLOCK_TRAILER_SIZE || distance - BLOCK_TRAILER_SIZE < first.size;
 }
 
-static inline bool handle_eq(struct block_handle a, struct block_handle b)
-{
-	return a.offset == b.offset && a.size == b.size;
-}
-
 #endif

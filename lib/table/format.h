@@ -37,6 +37,11 @@ struct block_handle {
 	uint64_t offset, size;
 };
 
+static inline bool handle_eq(struct block_handle a, struct block_handle b)
+{
+	return a.offset == b.offset && a.size == b.size;
+}
+
 static inline void put_handle(struct buf *b, struct block_handle h)
 {
 	put_varint(b, h.offset);

@@ -334,7 +334,7 @@ static int ask_filter(struct table *t, struct sst_slice user_key, bool *maybe)
 static int read_block(struct table *t, struct block_handle h)
 {
 	struct sst_slice contents;
-	if (t->get_own_ready && h.offset == t->get_handle.offset && h.size == t->get_handle.size)
+	if (t->get_own_ready && handle_eq(h, t->get_handle))
 		return 0;
 	t->get_own_ready = false;
 	int rc = block_fetch(&t->blocks, h, FETCH_DATA, &t->memory, &contents);
