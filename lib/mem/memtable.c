@@ -186,7 +186,8 @@ static int insert_mapped(struct memtable *m, const struct buf *run, uint64_t off
 			return rc;
 		header_restore(m->tree.header, &counted);
 	}
-	bool written = run->size >= RUN_WRITE_MIN && m->segment.fd >= 0 && segment_write(&m->segment, offset, run->data, run->size) == 0;
+	bool written = run->size >= RUN_WRITE_MIN && m->segment.fd >= 0 &&
+		       segment_write(&m->segment, offset, run->data, run->size) == 0;
 	if (!written)
 		memcpy(m->segment.base + offset, run->data, run->size);
 	KILL_POINT("memtable-run");

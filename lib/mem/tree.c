@@ -239,7 +239,7 @@ static uint64_t arena_take(struct tree *t, uint64_t size, uint64_t align)
 static uint64_t chunk_size(uint64_t leaves)
 {
 	uint64_t size = (leaves * sizeof(struct leaf) / 4 + CHUNK_ALIGN) & ~(uint64_t)(CHUNK_ALIGN - 1);
-	return size < CHUNK_ALIGN ? CHUNK_ALIGN : size < CHUNK_MAX ? size : CHUNK_MAX;
+	return size < CHUNK_MAX ? size : CHUNK_MAX;
 }
 
 /* What the bytes of nodes become by the ends of chunks that are too short for a node, and the gaps before them. */
