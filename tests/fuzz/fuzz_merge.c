@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/coding.h"
 #include "sst.h"
+#include "take.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,19 +36,6 @@ struct tables {
 	size_t count;
 	bool deletions;
 };
-
-static struct sst_slice take(struct sst_slice *in, size_t n)
-{
-	struct sst_slice out = slice_of(in->data, n < in->size ? n : in->size);
-	*in = slice_skip(*in, out.size);
-	return out;
-}
-
-static size_t take_size(struct sst_slice *in)
-{
-	struct sst_slice b = take(in, 2);
-	return b.size == 2 ? load16(b.data) : 0;
-}
 
 /* Those that can be opened, in their order. */
 static void open_tables(struct tables *t, struct sst_slice in)

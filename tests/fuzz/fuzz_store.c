@@ -11,25 +11,13 @@
  */
 #include "base/coding.h"
 #include "scratch_dir.h"
+#include "take.h"
 #include "wal/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { STEPS = 20000, FILES = 6 };
 static const char *const names[FILES] = {"CURRENT", "MANIFEST-000002", "000003.log", "000004.log", "LOCK", "000005.sst"};
-
-static struct sst_slice take(struct sst_slice *in, size_t n)
-{
-	struct sst_slice out = slice_of(in->data, n < in->size ? n : in->size);
-	*in = slice_skip(*in, out.size);
-	return out;
-}
-
-static size_t take_size(struct sst_slice *in)
-{
-	struct sst_slice b = take(in, 2);
-	return b.size == 2 ? load16(b.data) : 0;
-}
 
 static void write_records(const char *name, struct sst_slice in)
 {
