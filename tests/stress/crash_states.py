@@ -30,7 +30,7 @@ from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stores
 import trace as disk_trace
-from stores import Failed, remove_segments, run, scan
+from stores import Failed, at_once, remove_segments, run, scan
 
 p = argparse.ArgumentParser()
 p.add_argument('bindir')
@@ -247,20 +247,7 @@ def together(w):
         for _ in range(4):
             w.command('lsm-flush')
 
-    errors = []
-
-    def guarded(f, *args):
-        try:
-            f(*args)
-        except Failed as e:
-            errors.append(e)
-    threads = [threading.Thread(target=guarded, args=a) for a in ((writer, 'b', 1), (writer, 'c', 2), (writer, 'd', 3), (flusher,))]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if errors:
-        raise errors[0]
+    at_once(*(lambda a=a: writer(*a) for a in (('b', 1), ('c', 2), ('d', 3))), flusher)
 
 
 def failed_sync(w):

@@ -32,7 +32,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import stores
-from stores import Failed
+from stores import Failed, at_once
 
 SKIPPED = 77
 SHM = '/dev/shm'
@@ -270,23 +270,6 @@ class Writer:
         self.change(operations, 'lsm-put', '--batch', *args, stdin=''.join('%s\t%s\n' % p for p in pairs).encode(), **more)
 
 
-def together(*bodies):
-    errors = []
-
-    def guarded(body):
-        try:
-            body()
-        except Exception as e:
-            errors.append(e)
-    threads = [threading.Thread(target=guarded, args=(b,)) for b in bodies]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    if errors:
-        raise errors[0]
-
-
 def flushes(m, n):
     for _ in range(n):
         if not m.off.is_set():
@@ -324,7 +307,7 @@ def writers(m, rng):
         for _ in range(3):
             if not m.off.is_set():
                 m.scan(stays=False)
-    together(*(lambda w=w: batches(w) for w in ws[:3]), single, lambda: flushes(m, 4), reader)
+    at_once(*(lambda w=w: batches(w) for w in ws[:3]), single, lambda: flushes(m, 4), reader)
 
 
 def atomic(m, rng):
@@ -338,7 +321,7 @@ def atomic(m, rng):
     def single():
         for i in range(10):
             other.put('k%d' % (i % 4), 300)
-    together(batches, single, lambda: flushes(m, 3))
+    at_once(batches, single, lambda: flushes(m, 3))
 
 
 def unsynced(m, rng):
@@ -361,7 +344,7 @@ def crowded(m, rng):
     def single():
         for i in range(6):
             other.put('k%d' % (i % 4), 300)
-    together(lambda: w.batch(['k%02d' % i for i in range(90)], 900), single, lambda: flushes(m, 2))
+    at_once(lambda: w.batch(['k%02d' % i for i in range(90)], 900), single, lambda: flushes(m, 2))
 
 
 def failing(m, rng):
@@ -383,7 +366,7 @@ def failing(m, rng):
             if not m.off.is_set():
                 m.tell('fail %d' % rng.randrange(1, 8))
                 time.sleep(0.02)
-    together(*(lambda w=w: single(w) for w in ws), trouble)
+    at_once(*(lambda w=w: single(w) for w in ws), trouble)
     m.tell('fail 0')
     m.quiet()
     m.troubled = False

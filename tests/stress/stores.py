@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import subprocess
+import threading
 import time
 
 BINDIR, TIMEOUT = None, 20
@@ -38,6 +39,24 @@ def sampling_options(jobs):
     opt = p.parse_args()
     use(opt.bindir, timeout=30)
     return opt
+
+
+def at_once(*bodies):
+    """Each in a thread of its own; the first failure of any is raised when all have ended."""
+    errors = []
+
+    def guarded(body):
+        try:
+            body()
+        except Exception as e:
+            errors.append(e)
+    threads = [threading.Thread(target=guarded, args=(b,)) for b in bodies]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise errors[0]
 
 
 # ---- programs
