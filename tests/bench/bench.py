@@ -5,7 +5,8 @@
 Every case runs its contenders in turn (A B A B ...) and shows the median of each with its spread, CPU seconds
 (user + system, children and threads included) and peak memory. It prints numbers: what they mean is for the
 reader. A contender that is not installed is skipped with a message; one that fails, or gives a wrong answer, makes
-the exit status 1. Results: DIR/bench/results.tsv, goals.tsv and, where gnuplot is installed, one SVG for each case.
+the exit status 1. Results: results.tsv, goals.tsv, goals.md and, where gnuplot is installed, one SVG
+for each case, in DIR/bench or, of quick runs, DIR/bench/quick.
 """
 
 import argparse
@@ -17,7 +18,9 @@ import time
 sys.dont_write_bytecode = True  # nothing is left beside the sources
 
 import rows_command
+import rows_growth
 import rows_library
+import rows_real
 import rows_stream
 from measure import Bench, Report, measure
 
@@ -41,7 +44,12 @@ ROWS = {
     'scan': rows_library.row_scan,
     'build': rows_library.row_build,
     'compact': rows_library.row_compact,
-    'growth': rows_library.row_growth,
+    'real': rows_real.row_real,
+    'growth-memory': rows_growth.row_growth_memory,
+    'growth-unflushed': rows_growth.row_growth_unflushed,
+    'growth-tables': rows_growth.row_growth_tables,
+    'growth-values': rows_growth.row_growth_values,
+    'growth-processes': rows_growth.row_growth_processes,
 }
 
 
@@ -74,7 +82,7 @@ def main():
             report.case(case, *measure(case))
     report.write()
     bench.clear()
-    print(f'\n{time.monotonic() - started:.0f} s; {bench.out}/results.tsv, goals.tsv; {report.failures} failed')
+    print(f'\n{time.monotonic() - started:.0f} s; {bench.out}/results.tsv, goals.tsv, goals.md; {report.failures} failed')
     if bench.quick and not report.failures:
         print(f'{len(report.results)} tests passed')
     return 1 if report.failures else 0

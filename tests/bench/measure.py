@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from goals import GOALS
+from goals import GOALS, US, is_met
 
 
 class Skip(Exception):
@@ -38,6 +38,8 @@ class Contender:
     after: callable = None
     rounds: int = None  # fewer than the case's, for the slow ones
     ordered: bool = True  # counts for "best"
+    series: str = None  # in a curve: which line this is a point of,
+    x: float = None  # and where
 
 
 @dataclasses.dataclass
@@ -48,6 +50,14 @@ class Case:
     more_is_better: bool
     contenders: list
     rounds: int = 3
+    axis: str = None  # what x is, in a curve
+
+
+def curve(row, name, axis, unit, more_is_better, series, rounds=None):
+    """A case of series (name, kind, xs, run(x) -> [Sample]); they take turns at each x. rounds: name -> fewer."""
+    points = [Contender(f'{s} @ {x:,}', lambda run=run, x=x: run(x), kind, rounds=(rounds or {}).get(s), series=s, x=x)
+              for s, kind, xs, run in series for x in xs]
+    return Case(row, name, unit, more_is_better, sorted(points, key=lambda c: c.x), axis=axis)
 
 
 def remove(directory):
@@ -63,8 +73,8 @@ class Bench:
     def __init__(self, build, quick):
         self.build = pathlib.Path(build).resolve()
         self.quick = quick
-        self.out = self.build / 'bench'
-        self.bin = self.out / 'bin'
+        self.bin = self.build / 'bench' / 'bin'
+        self.out = self.build / 'bench' / ('quick' if quick else '')
         self.work = self.out / 'work'
         self.stderr = self.out / 'stderr.txt'
         self.made = {}
@@ -111,6 +121,11 @@ class Bench:
         if key not in self.made:
             self.made[key] = make()
         return self.made[key]
+
+    def forget(self, key):
+        """Gives the room of a store made once back."""
+        if key in self.made:
+            remove(self.made.pop(key))
 
     def data(self, form, count, first=0):
         def make():
@@ -219,6 +234,36 @@ def number(x, digits=4):
     return f'{x:,.0f}'
 
 
+def picture_of_bars(case, figures):
+    lines = ''.join(f'"{n}" {f["value"]}\n' for n, f in figures.items())
+    return (f'set xlabel "{case.unit}" noenhanced\nset style fill solid 0.6\nset boxwidth 0.7\n'
+            'set yrange [*:*] reverse\nset xrange [0:*]\nunset key\nset ytics noenhanced\nset lmargin 26\n'
+            f'$data << EOD\n{lines}EOD\n'
+            'plot $data using (0):0:(0):2:($0-0.35):($0+0.35):ytic(1) with boxxyerror\n')
+
+
+def short(x):
+    for unit, size in (('M', 1000000), ('k', 1000)):
+        if x >= size and x % size == 0:
+            return f'{x // size}{unit}'
+    return str(x)
+
+
+def picture_of_lines(case, figures):
+    """Both axes logarithmic: x 0 is drawn where a tenth of the smallest other is."""
+    series = {}
+    for c in case.contenders:
+        if c.name in figures:
+            series.setdefault(c.series, []).append((c.x, figures[c.name]['value']))
+    zero = min((x for points in series.values() for x, _ in points if x), default=1) / 10
+    blocks = ''.join('$s%d << EOD\n%sEOD\n' % (i, ''.join(f'{x or zero} {y}\n' for x, y in points))
+                     for i, points in enumerate(series.values()))
+    plots = ', '.join(f'$s{i} using 1:2 with linespoints pt 7 ps 0.5 title "{s}" noenhanced' for i, s in enumerate(series))
+    tics = ', '.join(f'"{short(x)}" {x or zero}' for x in sorted({c.x for c in case.contenders}))
+    return (f'set xlabel "{case.axis}"\nset ylabel "{case.unit}"\nset logscale xy\nset grid\nset key outside right\n'
+            f'set xtics ({tics})\nset offsets graph 0.02, graph 0.02\n{blocks}plot {plots}\n')
+
+
 class Report:
     def __init__(self, bench):
         self.bench = bench
@@ -230,7 +275,6 @@ class Report:
         print(f'\n{case.row} / {case.name}: {case.unit}, {direction} is better')
         print(f'  {"":24}{"n":>4}{"median":>11}{"min":>11}{"max":>11}{"cpu s":>10}{"rss MiB":>9}{"ours/it":>9}')
         figures = {}
-        ours = next((c.name for c in case.contenders if c.kind == 'ours' and c.name in samples), None)
         for c in case.contenders:
             if c.name in samples:
                 figures[c.name] = {
@@ -238,9 +282,10 @@ class Report:
                     'cpu_s': median(s.cpu_s for s in samples[c.name]),
                     'rss_kib': median(s.rss_kib for s in samples[c.name]),
                 }
+        ours = {c.x: figures[c.name] for c in reversed(case.contenders) if c.kind == 'ours' and c.name in samples}
         for c in case.contenders:
             if c.name in samples:
-                self.line(case, c, samples[c.name], figures[c.name], figures.get(ours))
+                self.line(case, c, samples[c.name], figures[c.name], ours.get(c.x))
             elif c.name in missing:
                 print(f'  {c.name:24} skipped: {missing[c.name]}')
             if c.name in failed:
@@ -270,24 +315,23 @@ class Report:
                 names = (best(peers, key=lambda n: figures[n]['value']),) if peers else ('best',)
             if any(n not in figures or not figures[n][figure] for n in names):
                 continue
-            ratio = figures[what][figure] / sum(figures[n][figure] for n in names)
+            theirs = sum(figures[n][figure] for n in names)
+            ratio = figures[what][figure] / theirs
             note = f' ({names[0]})' if over == 'best' else ''
-            print(f'    goal {text}{note}: measured {number(ratio, 3)}')
-            self.goals.append([case.row, case.name, text, ratio])
+            met = 'met' if is_met(text, ratio) else 'missed'
+            print(f'    goal {text}{note}: measured {number(ratio, 3)}, {met}')
+            unit = 's of CPU' if figure == 'cpu_s' else case.unit
+            self.goals.append([case.row, case.name, what, figures[what][figure], ' + '.join(names), theirs, unit, ratio, text, met])
 
     def picture(self, case, figures):
         gnuplot = shutil.which('gnuplot')
         if not gnuplot or not figures:
             return
         name = re.sub(r'[^A-Za-z0-9]+', '-', f'{case.row} {case.name}').strip('-')
-        lines = ''.join(f'"{n}" {f["value"]}\n' for n, f in figures.items())
-        script = (f'set terminal svg size 760,{110 + 30 * len(figures)} font "sans,12"\nset output "{self.bench.out}/{name}.svg"\n'
-                  f'set title "{case.row}: {case.name}" noenhanced\nset xlabel "{case.unit}" noenhanced\n'
-                  'set style fill solid 0.6\nset boxwidth 0.7\nset yrange [*:*] reverse\nset xrange [0:*]\nunset key\n'
-                  'set ytics noenhanced\nset lmargin 26\n'
-                  f'$data << EOD\n{lines}EOD\n'
-                  'plot $data using (0):0:(0):2:($0-0.35):($0+0.35):ytic(1) with boxxyerror\n')
-        subprocess.run([gnuplot], input=script.encode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        script = (f'set output "{self.bench.out}/{name}.svg"\nset title "{case.row}: {case.name}" noenhanced\n'
+                  + (picture_of_lines(case, figures) if case.axis else picture_of_bars(case, figures)))
+        subprocess.run([gnuplot], input=f'set terminal svg size 760,{380 if case.axis else 110 + 30 * len(figures)} '
+                       f'font "sans,12"\n{script}'.encode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def write(self):
         def tsv(name, header, rows):
@@ -296,4 +340,16 @@ class Report:
                     f.write('\t'.join('' if x is None else f'{x:.6g}' if isinstance(x, float) else str(x) for x in row) + '\n')
         tsv('results.tsv', ['row', 'case', 'contender', 'kind', 'unit', 'n', 'median', 'min', 'max', 'cpu_s', 'rss_kib'],
             self.results)
-        tsv('goals.tsv', ['row', 'case', 'goal', 'measured'], self.goals)
+        tsv('goals.tsv', ['row', 'case', 'ours', 'figure', 'over', 'its figure', 'unit', 'ratio', 'goal', 'met'], self.goals)
+        self.write_page()
+
+    def write_page(self):
+        """goals.md: every goal and what was measured, as the README has it; and the same on the terminal."""
+        lines = ['| row | case | ours | beside | ratio | goal |', '|---|---|---|---|---|---|']
+        for row, case, what, figure, over, theirs, unit, ratio, text, met in self.goals:
+            who = '' if what == US else f' ({what})'
+            lines.append(f'| {row} | {case} | {number(figure, 3)} {unit}{who} | {over} {number(theirs, 3)} | {number(ratio, 3)} | '
+                         f'{text}{"" if met == "met" else ", **missed**"} |')
+        (self.bench.out / 'goals.md').write_text('\n'.join(lines) + '\n')
+        if self.goals:
+            print('\n' + '\n'.join(lines))

@@ -6,8 +6,8 @@ import shutil
 
 from goals import US
 from measure import Case, Contender, Failed, Sample
-from stores import (Redis, cdb_loaded, conf, gdbm_loaded, ldb_loaded, lib_filled, lsm_loaded, newest_table, sqlite_loaded,
-                    tdb_loaded)
+from stores import (Redis, cdb_loaded, conf, gdbm_loaded, ldb_loaded, lib_filled, lsm_loaded, newest_table, one_record,
+                    sqlite_loaded, tdb_loaded)
 
 VALUE = 'v' * 50 + '0123456789' * 5
 MS = 1e6
@@ -90,11 +90,6 @@ def get_contender(b, name, argv, value, runs, kind='peer'):
         if value and value.encode() not in b.run(command):
             raise Failed(f'{command[0]}: wrong answer')
     return Contender(name, lambda: b.timed(command, runs, unit=MS), kind, before)
-
-
-def one_record(b, count):
-    line = b.run([b.helper('gen'), 'tsv', '1', str(count // 2)]).decode().rstrip('\n')
-    return line.split('\t')
 
 
 def row_oneshot_get(b):

@@ -206,48 +206,13 @@ def row_compact(b):
         return [Sample(got['bytes'] / got['cpu_ns'] * 1e3, got['cpu_ns'] / 1e9)]
 
     def ours():
-        b.ours('lsm-compact')
         where = b.fresh('compact-lsm')
         b.lib('sst', 'fill', where, count, '--tables', str(tables), '--compress')
         os.sync()
-        sample = b.timed([b.ours('lsm-compact'), '-d', where])[0]
+        sample = b.timed([b.ours('sst-merge'), '-o', b.fresh('compacted.sst'), *sorted(where.glob('*.sst'))])[0]
         return [Sample(count * 120 / sample.cpu_s / 1e6, sample.cpu_s, sample.rss_kib)]
 
-    yield Case('compact', f'{tables} tables of {count // tables} records (ours: lsm-compact)', 'MB raw / CPU second', True, [
+    yield Case('compact', f'{tables} tables of {count // tables} records (ours: sst-merge)', 'MB raw / CPU second', True, [
         Contender(US, ours, 'ours'),
         Contender('rocksdb', rocks),
     ])
-
-
-def row_growth(b):
-    part = b.size(1000000, 10000)
-
-    def store(parts):
-        return lsm_loaded(b, f'growth-{parts}', part * parts, True)
-
-    def memory(argv):
-        return [Sample(s.rss_kib / 1024, s.cpu_s, s.rss_kib) for s in b.timed(argv)]
-
-    def flush(parts):
-        where = b.fresh('growth-flush')
-        b.run([b.ours('lsm-put'), '-d', where, '--batch', '--no-sync'], stdin=b.data('tsv', part * parts))
-        return memory([b.ours('lsm-flush'), '-d', where])
-
-    def compact(parts):
-        where = b.fresh('growth-compact')
-        b.ours('lsm-compact')
-        b.lib('sst', 'fill', where, part * parts, '--tables', str(2 * parts), '--compress', '--memtable', str(64 * MIB))
-        return memory([b.ours('lsm-compact'), '-d', where])
-
-    actions = {
-        'lsm-scan': lambda n: memory([b.ours('lsm-scan'), '-c', '-d', store(n)]),
-        'lsm-put --batch': lambda n: memory([b.ours('lsm-put'), '-d', b.fresh('growth-put'), '--batch',
-                                             b.data('tsv', part * n)]),
-        'lsm-flush': flush,
-        'lsm-compact': compact,
-    }
-    for name, action in actions.items():
-        yield Case('growth', f'{name}, a part is {part} records', 'MiB at the most', False, [
-            Contender('4 parts', lambda a=action: a(4), 'ours'),
-            Contender('1 part', lambda a=action: a(1), 'ours'),
-        ], rounds=1)

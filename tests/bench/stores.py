@@ -17,6 +17,12 @@ def conf(where, **settings):
     return where
 
 
+def one_record(b, count):
+    """Of the first `count` the one in the middle: its key and value."""
+    line = b.run([b.helper('gen'), 'tsv', '1', str(count // 2)]).decode().rstrip('\n')
+    return line.split('\t')
+
+
 def lsm_loaded(b, name, count, flush, tables=1, **settings):
     """A store of ours with `count` records, in the memtable or in tables."""
     def make():
