@@ -5,8 +5,9 @@
  *     LOCK: R on ATTACH -> identity (lockfile.c) -> control segment, checked -> do the files still belong to it?
  *
  * They belong when CURRENT names the view's MANIFEST (or the one that a flush was about to publish when it failed) and
- * that, and the active log, are the same inodes, and as long as the memory says. RocksDB's read-write open always makes a new MANIFEST; a restored backup has other inodes; after a
- * reboot there is no segment. In all these cases the memory is worthless and the directory is right: rebuild.c.
+ * that, and the active log, are the same inodes, and as long as the memory says. RocksDB's read-write open always makes
+ * a new MANIFEST; a restored backup has other inodes; after a reboot there is no segment. In all these cases the memory
+ * is worthless and the directory is right: rebuild.c.
  *
  * A rebuild needs W on ATTACH: nobody is attached in any namespace. When somebody is - to a memory that we cannot see,
  * since ours is not there - there must not be a second memtable: wait, and say so. Processes whose control segment lost
