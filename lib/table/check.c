@@ -351,8 +351,6 @@ static void check_property(struct checker *c, const char *name, uint64_t said, u
 		report_property(c, name, said, found + ranges);
 }
 
-/* What versions of RocksDB are known to write otherwise is let pass: it counts no blocks when there is a dictionary,
- * it counts the padding of aligned blocks, and it may not count deletions with timestamps. */
 /* Are there only zeros from the end of the data to `end`, and not too many? So aligned blocks are filled up, the last
  * one too. */
 static bool padded_until(const struct checker *c, uint64_t end)
@@ -371,6 +369,8 @@ static bool padded_until(const struct checker *c, uint64_t end)
 	return zero;
 }
 
+/* What versions of RocksDB are known to write otherwise is let pass: it counts no blocks when there is a dictionary,
+ * it counts the padding of aligned blocks, and it may not count deletions with timestamps. */
 static void check_properties(struct checker *c)
 {
 	const struct table_info *i = &c->t->info;
