@@ -320,28 +320,17 @@ static void forget_picture(struct check *c)
 	buf_clear(&c->kept);
 }
 
-static int count_store_files(void *arg, const char *name)
-{
-	uint64_t number;
-	enum file_kind kind = file_name_parse(name, &number);
-	*(size_t *)arg += kind == FILE_TABLE || kind == FILE_TABLE_LDB || kind == FILE_WAL || kind == FILE_MANIFEST;
-	return 0;
-}
-
 static int read_current(struct check *c, uint64_t *number)
 {
-	size_t files = 0;
 	int rc = current_read(c->db->dirfd, number);
 	if (!rc)
 		return 0;
 	c->alone = true;
 	if (rc != SST_ENOENT)
 		return check_failure(c, rc, "CURRENT");
-	rc = dir_list(c->db->dirfd, count_store_files, &files);
-	if (rc)
+	rc = store_absent(c->db);
+	if (rc != SST_ECORRUPT)
 		return rc;
-	if (!files)
-		return fail(SST_ENOENT, "no store in '%s'", c->db->path);
 	check_say(c, LSM_FINDING_DAMAGE, "CURRENT", "is missing, and there are files of a store");
 	return 0;
 }

@@ -5,29 +5,57 @@
  * Killed in between: a MANIFEST without CURRENT, which the next one replaces. A log or a table without CURRENT is
  * never left by us: then CURRENT was lost, and making an empty store over the remains would hide that.
  */
+#include <stdio.h>
+
 #include "base/status.h"
 #include "db/store.h"
 #include "os/kill_point.h"
 
 #define FIRST_MANIFEST 1
 
+static bool needs_current(const char *name)
+{
+	uint64_t number;
+	enum file_kind kind = file_name_parse(name, &number);
+	return kind == FILE_TABLE || kind == FILE_TABLE_LDB || kind == FILE_WAL;
+}
+
+static int current_lost(const struct lsm *db, const char *name)
+{
+	return fail(SST_ECORRUPT, "'%s' has no CURRENT, but '%s'", db->path, name);
+}
+
+static int find_remains(void *arg, const char *name)
+{
+	char *found = arg;
+	if (needs_current(name))
+		snprintf(found, FILE_NAME_MAX, "%s", name);
+	return 0;
+}
+
+int store_absent(const struct lsm *db)
+{
+	char found[FILE_NAME_MAX] = "";
+	struct file_id id;
+	int rc = dir_list(db->dirfd, find_remains, found);
+	/* (it may have been made while we looked) */
+	if (!rc && *found && file_identify_at(db->dirfd, "CURRENT", &id) == SST_NO)
+		return current_lost(db, found);
+	return fail(SST_ENOENT, "no store in '%s'", db->path);
+}
+
 static int survey(void *arg, const char *name)
 {
-	struct lsm *db = arg;
+	const struct lsm *db = arg;
 	uint64_t number;
 	if (name[0] == '.' || !strcmp(name, "LOCK") || !strcmp(name, "lsm.conf"))
 		return 0;
-	switch (file_name_parse(name, &number)) {
-	case FILE_MANIFEST:
-	case FILE_TEMPORARY:
+	if (needs_current(name))
+		return current_lost(db, name);
+	enum file_kind kind = file_name_parse(name, &number);
+	if (kind == FILE_MANIFEST || kind == FILE_TEMPORARY)
 		return 0;
-	case FILE_TABLE:
-	case FILE_TABLE_LDB:
-	case FILE_WAL:
-		return fail(SST_ECORRUPT, "'%s' has no CURRENT, but '%s'", db->path, name);
-	default:
-		return fail(SST_EINVAL, "'%s' is not a store, and not empty ('%s')", db->path, name);
-	}
+	return fail(SST_EINVAL, "'%s' is not a store, and not empty ('%s')", db->path, name);
 }
 
 static int remove_leftover(void *arg, const char *name)

@@ -54,7 +54,7 @@ static int open_to_write(struct lsm *db)
 		return fail(SST_EUNSUPPORTED, "'%s' is on %s: locks and shared memory do not reach other machines", db->path, fs);
 	int rc = file_open(&db->lockfd, db->dirfd, "LOCK", O_RDWR, 0);
 	if (rc == SST_ENOENT && !db->options.create && !has_current(db))
-		return fail(SST_ENOENT, "no store in '%s'", db->path);
+		return store_absent(db);
 	if (rc == SST_ENOENT)
 		rc = make_lock(db);
 	return rc ? rc : store_attach(db);
@@ -81,7 +81,7 @@ static int attach_to_read(struct lsm *db)
 static int open_to_read(struct lsm *db)
 {
 	if (!has_current(db))
-		return fail(SST_ENOENT, "no store in '%s'", db->path);
+		return store_absent(db);
 	int rc = attach_to_read(db);
 	return rc == SST_NO ? store_open_private(db) : rc;
 }

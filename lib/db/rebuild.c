@@ -68,7 +68,7 @@ static int read_version(struct lsm *db)
 	uint64_t number;
 	int rc = current_read(db->dirfd, &number);
 	if (rc == SST_ENOENT && !db->options.create)
-		return fail(SST_ENOENT, "no store in '%s'", db->path);
+		return store_absent(db);
 	if (rc == SST_ENOENT) {
 		rc = store_create_files(db);
 		if (!rc)

@@ -127,6 +127,8 @@ int store_ready(struct lsm *db);
 int store_rebuild(struct lsm *db);
 /* ---- create.c: a store that has no CURRENT yet: MANIFEST and CURRENT. REQUIRES as above. */
 int store_create_files(struct lsm *db);
+/* What a directory without CURRENT is: SST_ENOENT, no store; SST_ECORRUPT, with files that a store without one never has. */
+int store_absent(const struct lsm *db);
 /* New file of the store with its mode and owner. */
 int store_file_create(struct lsm *db, const char *name, int *fd);
 /* The same mode and owner for a file that was made otherwise. */

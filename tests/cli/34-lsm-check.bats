@@ -61,6 +61,28 @@ damaged() {
 	run -2 lsm-check -d empty operand
 }
 
+@test "a store that lost CURRENT is damaged to every program; one whose creation was cut is none" {
+	store
+	local table program
+	table=$(cd "$LSM_DB" && ls *.sst | head -n 1)
+	rm "$LSM_DB/CURRENT"
+	for program in lsm-scan lsm-stat lsm-flush 'lsm-get k' 'lsm-del k' 'lsm-put k v'; do
+		run -4 $program
+		assert_output --regexp "'$LSM_DB' has no CURRENT, but '[0-9]+\.(sst|log)'"
+	done
+	run -4 lsm-check
+	assert_output --partial 'CURRENT'
+	[ -e "$LSM_DB/$table" ]
+	mkdir cut
+	touch cut/LOCK cut/MANIFEST-000001
+	for program in lsm-check lsm-scan lsm-stat lsm-flush 'lsm-get k' 'lsm-del k'; do
+		LSM_DB=cut run -3 $program
+		assert_output --partial "no store in 'cut'"
+	done
+	LSM_DB=cut lsm-put k v
+	[ "$(LSM_DB=cut lsm-get k)" = v ]
+}
+
 @test "lsm-check: changes nothing in the store, and needs no right to" {
 	store
 	find "$LSM_DB" -type f -exec sha256sum {} + | sort >before
