@@ -105,7 +105,6 @@ out:
 
 static int append(struct lsm *db, struct generation *g, struct sst_slice record)
 {
-	char name[FILE_NAME_MAX];
 	uint64_t tail = atomic_load_explicit(&g->wal_tail, memory_order_relaxed);
 	buf_clear(&db->frame);
 	log_frame(&db->frame, tail, record);
@@ -115,8 +114,7 @@ static int append(struct lsm *db, struct generation *g, struct sst_slice record)
 	KILL_POINT("put-locked");
 	atomic_store_explicit(&db->control->dirty, 1, memory_order_release);
 	KILL_POINT("put-dirty");
-	file_name(name, FILE_WAL, g->wal_number);
-	rc = file_write(db->wal_fd, tail, db->frame.data, db->frame.size, name);
+	rc = file_write(db->wal_fd, tail, db->frame.data, db->frame.size, db->wal_name);
 	if (!rc) {
 		KILL_POINT("put-logged");
 		db->written = g->base + tail + db->frame.size;
@@ -125,7 +123,7 @@ static int append(struct lsm *db, struct generation *g, struct sst_slice record)
 	}
 	char first[512];
 	snprintf(first, sizeof(first), "%s", sst_errmsg());
-	if (file_truncate(db->wal_fd, tail, name))
+	if (file_truncate(db->wal_fd, tail, db->wal_name))
 		atomic_store_explicit(&g->poisoned, 1, memory_order_release);
 	atomic_store_explicit(&db->control->dirty, 0, memory_order_release);
 	return fail(rc, "%s", first);

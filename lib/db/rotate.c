@@ -109,6 +109,7 @@ int generation_make(struct lsm *db, uint64_t g, uint64_t base, uint64_t commit)
 	file_close(&db->wal_fd);
 	db->wal_fd = fd;
 	db->wal_generation = g;
+	file_name(db->wal_name, FILE_WAL, d.wal_number);
 	return 0;
 }
 

@@ -49,6 +49,7 @@ struct lsm {
 	struct memtable mapped[MAPPED_MAX]; /* those that are open; not all are mapped */
 	int wal_fd;
 	uint64_t wal_generation; /* whose log wal_fd is */
+	char wal_name[FILE_NAME_MAX]; /* made once: printing it was a tenth of the cost of a put */
 	uint64_t written;	/* log position behind our last write */
 	uint64_t turn_ns, unlocked_ns; /* writer.c */
 

@@ -129,10 +129,8 @@ static int repair(struct lsm *db)
 	KILL_POINT("repair-begin");
 	rc = wal_replay(db->dirfd, g->wal_number, tail, &sink, &r);
 	KILL_POINT("repair-replayed");
-	if (!rc && r.file_size > r.good_end) {
-		char name[FILE_NAME_MAX];
-		rc = file_truncate(db->wal_fd, r.good_end, file_name(name, FILE_WAL, g->wal_number));
-	}
+	if (!rc && r.file_size > r.good_end)
+		rc = file_truncate(db->wal_fd, r.good_end, db->wal_name);
 	if (rc)
 		return rc;
 	if (r.last_sequence > atomic_load_explicit(&db->control->visible, memory_order_relaxed))
@@ -196,9 +194,9 @@ int writer_active(struct lsm *db, struct generation **g, struct memtable **m)
 	if (rc == SST_NO)
 		rc = fail(SST_ECORRUPT, "the active memtable segment is gone");
 	if (!rc && (db->wal_fd < 0 || db->wal_generation != v.active)) {
-		char name[FILE_NAME_MAX];
 		file_close(&db->wal_fd);
-		rc = file_open(&db->wal_fd, db->dirfd, file_name(name, FILE_WAL, (*g)->wal_number), O_RDWR, 0);
+		file_name(db->wal_name, FILE_WAL, (*g)->wal_number);
+		rc = file_open(&db->wal_fd, db->dirfd, db->wal_name, O_RDWR, 0);
 		db->wal_generation = v.active;
 	}
 	if (rc == SST_ECORRUPT || rc == SST_ENOENT)
