@@ -42,10 +42,9 @@ int file_open(int *fd, int dirfd, const char *name, int flags, mode_t mode)
 	 * A path that the user gave may be a symbolic link; a name inside a store is never one. */
 	flags |= O_NONBLOCK | O_NOCTTY | (dirfd == AT_FDCWD ? 0 : O_NOFOLLOW);
 	*fd = -1;
-	int f = -1;
-	if (!(flags & (O_CREAT | O_WRONLY | O_RDWR)))
-		f = open_retry(dirfd, name, flags | O_NOATIME, mode);
-	if (f < 0)
+	int quiet = flags & (O_CREAT | O_WRONLY | O_RDWR) ? 0 : O_NOATIME;
+	int f = open_retry(dirfd, name, flags | quiet, mode);
+	if (f < 0 && quiet && errno == EPERM) /* another user's file */
 		f = open_retry(dirfd, name, flags, mode);
 	if (f < 0)
 		return fail_errno("cannot %s '%s'", flags & O_CREAT ? "create" : "open", name);

@@ -343,10 +343,11 @@ static int read_block(struct table *t, struct block_handle h)
 	rc = block_open(&t->get_own, contents, BLOCK_TAGGED | BLOCK_DATA, t->info.order);
 	if (rc)
 		return block_fail(&t->blocks, h.offset, rc);
+	bool first = !t->get_bytes; /* and perhaps the last: no copy is made of that one */
 	t->get_bytes += h.size;
 	t->get_handle = h;
 	t->get_own_ready = true;
-	if (t->cache && t->index_ready)
+	if (!first && t->cache && t->index_ready)
 		block_cache_add(t->cache, t->cache_number, h, &t->get_own, contents);
 	return 0;
 }
