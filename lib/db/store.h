@@ -196,7 +196,8 @@ enum { KEY_DELETED = 2, VIEW_MOVED = 3 };
 
 /* ---- writer.c: the writer lock */
 int writer_identify(struct lsm *db); /* takes a LIVE byte, once */
-bool writer_dead(const struct lsm *db, uint32_t id);
+/* 0: the owner of that id is dead. SST_NO: it is not. An error: the kernel does not say. */
+int writer_test(const struct lsm *db, uint32_t id);
 int writer_lock(struct lsm *db);
 /* more: this handle will probably want it again at once. */
 void writer_unlock(struct lsm *db, bool more);

@@ -133,14 +133,20 @@ static bool lost(struct lsm *db, uint64_t lsn)
 	return false;
 }
 
-static void follow(struct lsm *db, uint32_t event, struct patience *p)
+static int follow(struct lsm *db, uint32_t event, struct patience *p)
 {
 	struct control *c = db->control;
 	uint32_t leader = atomic_load_explicit(&c->sync_leader, memory_order_relaxed);
 	atomic_store_explicit(&c->sync_followers, 1, memory_order_relaxed);
 	event_wait(&c->sync_event, event, p->rounds < SLEEP_MAX_MS ? ++p->rounds : SLEEP_MAX_MS);
-	if (leader && atomic_load_explicit(&c->sync_event, memory_order_relaxed) == event && writer_dead(db, leader))
-		atomic_compare_exchange_strong(&c->sync_leader, &leader, 0);
+	if (leader && atomic_load_explicit(&c->sync_event, memory_order_relaxed) == event) {
+		int rc = writer_test(db, leader);
+		if (rc < 0)
+			return rc;
+		if (!rc)
+			atomic_compare_exchange_strong(&c->sync_leader, &leader, 0);
+	}
+	return patience_check(p, db, "another process syncs the write-ahead log");
 }
 
 int store_sync(struct lsm *db, uint64_t lsn)
@@ -153,8 +159,7 @@ int store_sync(struct lsm *db, uint64_t lsn)
 		uint32_t event = atomic_load_explicit(&c->sync_event, memory_order_acquire);
 		uint32_t nobody = 0;
 		if (!atomic_compare_exchange_strong(&c->sync_leader, &nobody, db->id)) {
-			follow(db, event, &p);
-			int rc = patience_check(&p, db, "another process syncs the write-ahead log");
+			int rc = follow(db, event, &p);
 			if (rc)
 				return rc;
 			continue;

@@ -51,9 +51,9 @@ int writer_identify(struct lsm *db)
 	return 0;
 }
 
-bool writer_dead(const struct lsm *db, uint32_t id)
+int writer_test(const struct lsm *db, uint32_t id)
 {
-	return lock_test(db->lockfd, LOCK_LIVE + id, NULL) == 0;
+	return lock_test(db->lockfd, LOCK_LIVE + id, NULL);
 }
 
 static bool take(struct control *c, uint32_t from, uint32_t to)
@@ -80,9 +80,11 @@ static int sleep_or_steal(struct lsm *db, struct patience *p)
 	event_wait(&c->writer, w, p->rounds < SLEEP_MAX_MS ? ++p->rounds : SLEEP_MAX_MS);
 	if (atomic_load_explicit(&c->writer, memory_order_relaxed) != w)
 		return SST_NO;
-	if (writer_dead(db, w))
+	int rc = writer_test(db, w);
+	if (!rc)
 		return take(c, w, db->id) ? 0 : SST_NO;
-	int rc = patience_check(p, db, "another process holds the writer lock");
+	if (rc == SST_NO)
+		rc = patience_check(p, db, "another process holds the writer lock");
 	return rc ? rc : SST_NO;
 }
 

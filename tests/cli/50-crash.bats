@@ -95,6 +95,20 @@ testing_build() {
 	assert_output second
 }
 
+@test "when the kernel does not say whether the owner of a lock lives, nobody waits for it for ever" {
+	testing_build
+	local point
+	for point in put-appended sync-leader; do
+		lsm-put first 1
+		LSM_KILL=$point:1 run -137 "$TESTING/lsm-put" "at-$point" 2
+		# The first two locks are those of a process that attaches; the third call looks at the dead owner's.
+		LSM_FAIL=lock:3:EIO:sticky run -3 timeout 20 "$TESTING/lsm-put" third 3
+		assert_output --partial "cannot examine the locks of 'LOCK'"
+		run -0 timeout 20 lsm-put fourth 4
+		run -0 lsm-get "at-$point"
+	done
+}
+
 @test "power cuts: some of the states that a disk may hold" {
 	testing_build
 	need python3

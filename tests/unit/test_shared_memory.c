@@ -386,7 +386,7 @@ static void ids_that_come_round(void)
 	db->control->next_id = other->id;
 	CHECK_EQ(writer_identify(third), 0);
 	CHECK(third->id && third->id != other->id && third->id != db->id);
-	CHECK(!writer_dead(db, other->id) && !writer_dead(db, third->id));
+	CHECK(writer_test(db, other->id) == SST_NO && writer_test(db, third->id) == SST_NO);
 	lsm_close(other);
 	lsm_close(third);
 	finish(db);
