@@ -309,12 +309,18 @@ static int restart_key(const struct block *b, uint32_t i, struct sst_slice *key)
 	return 0;
 }
 
+#define PREFETCH_MIN 16 /* of fewer restarts most lie in the same lines of memory */
+
 int block_iter_to_run(struct block_iter *it, struct sst_slice target)
 {
 	const struct block *b = it->b;
 	uint32_t low = 0, high = b->count && b->size ? b->count - 1 : 0; /* key(low) < target, or low is 0 */
 	while (low < high) {
 		uint32_t mid = low + (high - low + 1) / 2;
+		if (high - low > PREFETCH_MIN) { /* both places where the next look may be */
+			__builtin_prefetch(b->data + restart_offset(b, low + (mid - low) / 2));
+			__builtin_prefetch(b->data + restart_offset(b, mid + (high - mid + 1) / 2));
+		}
 		struct sst_slice key = {0};
 		int rc = restart_key(b, mid, &key);
 		if (rc)
