@@ -431,6 +431,7 @@ int main(int argc, char **argv)
 		write_answers(i);
 	}
 	list.flush();
+	must(db->PauseBackgroundWork(), "pause"); /* or a compaction may still replace a table that is named here */
 	std::vector<LiveFileMetaData> live;
 	db->GetLiveFilesMetaData(&live);
 	std::ofstream tables(base + "/tables");
