@@ -16,9 +16,12 @@
 #include "check_history.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define OPEN_MAX 64    /* operations under way on one key */
 #define STATES_MAX 16384
+#define BUCKETS 4096
+#define NONE UINT32_MAX
 
 struct step {
 	const struct op *op;
@@ -32,6 +35,8 @@ struct state {
 
 struct states {
 	struct state *s;
+	uint32_t *next; /* of those in the same bucket */
+	uint32_t head[BUCKETS];
 	size_t count, cap;
 };
 
@@ -41,7 +46,7 @@ struct key {
 	size_t count;
 	const struct step *open[OPEN_MAX];
 	uint64_t used, died; /* slots; those of writes without an answer */
-	struct states now, next;
+	struct states *now, *next;
 	bool too_many;
 };
 
@@ -53,17 +58,38 @@ static bool dominates(const struct key *k, struct state a, struct state b)
 	       a.done != b.done;
 }
 
-static bool has(const struct key *k, const struct states *set, struct state s)
+/* States of which one may dominate the other are in the same bucket. */
+static uint32_t *bucket(const struct key *k, struct states *set, struct state s)
 {
-	for (size_t i = 0; i < set->count; i++)
-		if ((set->s[i].done == s.done && set->s[i].value == s.value) || dominates(k, set->s[i], s))
+	uint64_t hash = (s.value ^ (s.done & ~k->died) * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xbf58476d1ce4e5b9);
+	return &set->head[(hash >> 40) % BUCKETS];
+}
+
+static void clear(struct states *set)
+{
+	set->count = 0;
+	memset(set->head, 0xff, sizeof(set->head));
+}
+
+static bool is_dominated(const struct key *k, struct states *set, struct state s)
+{
+	for (uint32_t i = *bucket(k, set, s); i != NONE; i = set->next[i])
+		if (dominates(k, set->s[i], s))
+			return true;
+	return false;
+}
+
+static bool has(const struct key *k, struct states *set, struct state s)
+{
+	for (uint32_t i = *bucket(k, set, s); i != NONE; i = set->next[i])
+		if (set->s[i].done == s.done && set->s[i].value == s.value)
 			return true;
 	return false;
 }
 
 static void add(struct key *k, struct states *set, struct state s)
 {
-	if (has(k, set, s))
+	if (has(k, set, s) || is_dominated(k, set, s))
 		return;
 	if (set->count == STATES_MAX) {
 		k->too_many = true;
@@ -72,21 +98,30 @@ static void add(struct key *k, struct states *set, struct state s)
 	if (set->count == set->cap) {
 		set->cap = set->cap ? 2 * set->cap : 64;
 		set->s = need(reallocarray(set->s, set->cap, sizeof(*set->s)));
+		set->next = need(reallocarray(set->next, set->cap, sizeof(*set->next)));
 	}
-	set->s[set->count++] = s;
+	uint32_t *head = bucket(k, set, s);
+	set->s[set->count] = s;
+	set->next[set->count] = *head;
+	*head = (uint32_t)set->count++;
 }
 
-static void drop_dominated(struct key *k, struct states *set)
+static void swap(struct key *k)
 {
-	for (size_t i = 0; i < set->count && k->died;) {
-		size_t j = 0;
-		while (j < set->count && !dominates(k, set->s[j], set->s[i]))
-			j++;
-		if (j < set->count)
-			set->s[i] = set->s[--set->count];
-		else
-			i++;
-	}
+	struct states *now = k->now;
+	k->now = k->next;
+	k->next = now;
+}
+
+static void drop_dominated(struct key *k)
+{
+	if (!k->died)
+		return;
+	clear(k->next);
+	for (size_t i = 0; i < k->now->count; i++)
+		if (!is_dominated(k, k->now, k->now->s[i]))
+			add(k, k->next, k->now->s[i]);
+	swap(k);
 }
 
 /* ---------------------------------------------------------------- taking effect */
@@ -124,34 +159,32 @@ static struct state with_reads(const struct key *k, struct state s)
 static void follow(struct key *k, unsigned slot)
 {
 	uint64_t bit = UINT64_C(1) << slot;
-	k->next.count = 0;
-	for (size_t i = 0; i < k->now.count && !k->too_many; i++) { /* now grows meanwhile */
-		struct state s = k->now.s[i];
+	clear(k->next);
+	for (size_t i = 0; i < k->now->count && !k->too_many; i++) { /* now grows meanwhile */
+		struct state s = k->now->s[i];
 		if (s.done & bit) {
 			s.done &= ~bit;
-			add(k, &k->next, s);
+			add(k, k->next, s);
 			continue;
 		}
 		for (uint64_t left = k->used & ~s.done; left; left &= left - 1) {
 			unsigned w = (unsigned)__builtin_ctzll(left);
 			if (can_write(k->open[w], s.value))
-				add(k, &k->now,
+				add(k, k->now,
 					with_reads(k, (struct state){s.done | UINT64_C(1) << w, k->open[w]->value}));
 		}
 	}
-	struct states swap = k->now;
-	k->now = k->next;
-	k->next = swap;
+	swap(k);
 }
 
 /* Slots of writes without an answer that every state has used. */
 static void close_used(struct key *k)
 {
 	uint64_t all = k->died;
-	for (size_t i = 0; i < k->now.count; i++)
-		all &= k->now.s[i].done;
-	for (size_t i = 0; i < k->now.count; i++)
-		k->now.s[i].done &= ~all;
+	for (size_t i = 0; i < k->now->count; i++)
+		all &= k->now->s[i].done;
+	for (size_t i = 0; i < k->now->count; i++)
+		k->now->s[i].done &= ~all; /* (their buckets go by the others) */
 	k->used &= ~all;
 	k->died &= ~all;
 }
@@ -168,8 +201,10 @@ static bool begin(struct key *k, const struct step *s, unsigned *slot)
 	k->used |= bit;
 	if (s->op->died)
 		k->died |= bit;
-	for (size_t i = 0; i < k->now.count; i++)
-		k->now.s[i] = with_reads(k, k->now.s[i]);
+	clear(k->next);
+	for (size_t i = 0; i < k->now->count; i++)
+		add(k, k->next, with_reads(k, k->now->s[i]));
+	swap(k);
 	return true;
 }
 
@@ -194,9 +229,9 @@ static bool walk(struct key *k, const struct moment *m, size_t count, unsigned *
 		if (k->too_many)
 			return leave_open(k);
 		k->used &= ~(UINT64_C(1) << *slot);
-		if (!k->now.count)
+		if (!k->now->count)
 			return wrong(k->h, s->op, NULL, "no order of the operations on one key explains it");
-		drop_dominated(k, &k->now);
+		drop_dominated(k);
 		close_used(k);
 	}
 	return true;
@@ -213,12 +248,18 @@ static bool check_key(struct key *k)
 			m[count++] = (struct moment){k->steps[i].op->answered, true, i};
 	}
 	qsort(m, count, sizeof(*m), moment_cmp);
-	add(k, &k->now, (struct state){0, 0});
+	struct states sets[2] = {0};
+	k->now = &sets[0];
+	k->next = &sets[1];
+	clear(k->now);
+	add(k, k->now, (struct state){0, 0});
 	bool good = walk(k, m, count, slots);
 	free(m);
 	free(slots);
-	free(k->now.s);
-	free(k->next.s);
+	for (size_t i = 0; i < 2; i++) {
+		free(sets[i].s);
+		free(sets[i].next);
+	}
 	return good;
 }
 
