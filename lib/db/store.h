@@ -13,6 +13,7 @@
 #include "db/control.h"
 #include "os/file.h"
 #include "table/block_cache.h"
+#include "table/read_ahead.h"
 #include "table/range_del.h"
 #include "version/manifest.h"
 
@@ -63,6 +64,7 @@ struct lsm {
 	uint64_t table_uses;
 	bool looked_in_tables;
 	struct block_cache blocks; /* of the tables */
+	struct read_crew crew;
 
 	struct lsm_batch *single; /* for lsm_put and lsm_delete */
 	struct buf frame;	/* framed record */

@@ -15,6 +15,7 @@
 #include "os/file.h"
 #include "table/check.h"
 #include "table/inspect.h"
+#include "table/read_ahead.h"
 
 struct sst_table {
 	struct file_source file;
@@ -22,6 +23,7 @@ struct sst_table {
 	const uint8_t *bytes;
 	struct table *table;
 	struct block_cache blocks;
+	struct read_crew crew;
 	char *name;
 	char trace[160];
 };
@@ -67,7 +69,7 @@ static int open_file(struct sst_table *t, struct source **source)
 
 static int open_table(struct sst_table *t, struct source *source)
 {
-	struct table_read_options options = {.manifest_sequence = UINT64_MAX, .cache = &t->blocks};
+	struct table_read_options options = {.manifest_sequence = UINT64_MAX, .cache = &t->blocks, .crew = &t->crew};
 	t->blocks.limit = BLOCK_CACHE_DEFAULT;
 	return table_open(&t->table, source, &options);
 }

@@ -93,7 +93,8 @@ static int open_one(struct lsm *db, const struct table_meta *meta, struct open_t
 	struct table_read_options options = {
 		.manifest_sequence = meta->has_sequences ? meta->largest_sequence : UINT64_MAX,
 		.cache = &db->blocks,
-		.cache_number = meta->number};
+		.cache_number = meta->number,
+		.crew = &db->crew};
 	struct file_id id;
 	int rc = open_file(db, o);
 	if (rc)

@@ -64,7 +64,7 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-static unsigned cpus_usable(void)
+unsigned pool_processors(void)
 {
 	cpu_set_t set;
 	if (sched_getaffinity(0, sizeof(set), &set) < 0)
@@ -100,7 +100,7 @@ static void start_workers(struct pool *p, unsigned want)
 struct pool *pool_new(unsigned workers)
 {
 	if (!workers)
-		workers = cpus_usable();
+		workers = pool_processors();
 	if (workers > WORKERS_MAX)
 		workers = WORKERS_MAX;
 	struct pool *p = calloc(1, sizeof(*p) + workers * sizeof(p->threads[0]));

@@ -21,7 +21,8 @@ struct pool_job {
 	bool done;
 };
 
-/* workers 0: one for each CPU this process may use. NULL (no message) when not even one thread can be made: do
+unsigned pool_processors(void); /* that this process may use */
+/* workers 0: one for each of them. NULL (no message) when not even one thread can be made: do
  * the work yourself. Signals are blocked in the workers. */
 struct pool *pool_new(unsigned workers);
 void pool_free(struct pool *p); /* REQUIRES: every job submitted has been waited for. Accepts NULL. */

@@ -39,11 +39,16 @@ static int fail_damaged(const char *codec)
 	return fail(SST_ECORRUPT, "damaged %s data", codec);
 }
 
+static uint64_t limit_of(const struct decompressor *d)
+{
+	return d->limit ? d->limit : DECOMPRESSED_MAX;
+}
+
 /* Makes room for exactly `size` bytes if `stored` bytes can hold that many: `ratio` is the most that one byte of
  * the codec's output can stand for. */
-static int make_room(struct buf *out, uint64_t size, size_t stored, uint64_t ratio)
+static int make_room(const struct decompressor *d, struct buf *out, uint64_t size, size_t stored, uint64_t ratio)
 {
-	if (size > DECOMPRESSED_MAX)
+	if (size > limit_of(d))
 		return fail(SST_ECORRUPT, "decompressed size of %llu bytes is too large", (unsigned long long)size);
 	if (size > stored * ratio + ROOM_MIN)
 		return fail(SST_ECORRUPT, "%zu compressed bytes cannot be %llu", stored, (unsigned long long)size);
@@ -54,13 +59,13 @@ static int make_room(struct buf *out, uint64_t size, size_t stored, uint64_t rat
 /* ---------------------------------------------------------------- one codec each */
 
 /* Three bytes of a copy make 64. */
-static int decompress_snappy(struct sst_slice in, struct buf *out)
+static int decompress_snappy(const struct decompressor *d, struct sst_slice in, struct buf *out)
 {
 	const char *p = (const char *)in.data;
 	size_t size;
 	if (snappy_uncompressed_length(p, in.size, &size) != SNAPPY_OK)
 		return fail_damaged("Snappy");
-	int rc = make_room(out, size, in.size, 22);
+	int rc = make_room(d, out, size, in.size, 22);
 	if (rc)
 		return rc;
 	if (snappy_uncompress(p, in.size, (char *)out->data, &size) != SNAPPY_OK)
@@ -73,7 +78,7 @@ static int decompress_snappy(struct sst_slice in, struct buf *out)
 static int decompress_lz4(const struct decompressor *d, uint64_t size, struct sst_slice in, bool with_dictionary,
 	struct buf *out)
 {
-	int rc = make_room(out, size, in.size, 255);
+	int rc = make_room(d, out, size, in.size, 255);
 	if (rc)
 		return rc;
 	const struct buf *dict = &d->dictionary;
@@ -108,7 +113,7 @@ static int decompress_zstd(struct decompressor *d, uint64_t size, struct sst_sli
 {
 	int rc = zstd_prepare(d, with_dictionary);
 	if (!rc)
-		rc = make_room(out, size, in.size, 32768);
+		rc = make_room(d, out, size, in.size, 32768);
 	if (rc)
 		return rc;
 	size_t n;
@@ -138,9 +143,9 @@ static int decompress_zstd_frame(struct decompressor *d, struct sst_slice in, st
 #define SIZE_UNKNOWN UINT64_MAX
 
 /* Room for more output. One byte more than there may be is asked for, so that an excess shows. */
-static int stream_grow(struct buf *out, uint64_t size)
+static int stream_grow(const struct decompressor *d, struct buf *out, uint64_t size)
 {
-	if (out->size > DECOMPRESSED_MAX || (size != SIZE_UNKNOWN && out->size > size))
+	if (out->size > limit_of(d) || (size != SIZE_UNKNOWN && out->size > size))
 		return fail(SST_ECORRUPT, "more decompressed bytes than there may be");
 	if (out->cap == out->size && !buf_reserve(out, out->size))
 		return fail_memory();
@@ -153,10 +158,10 @@ static unsigned stream_room(const struct buf *out)
 	return room > INT32_MAX ? INT32_MAX : (unsigned)room;
 }
 
-static int inflate_all(z_stream *z, uint64_t size, struct buf *out)
+static int inflate_all(const struct decompressor *d, z_stream *z, uint64_t size, struct buf *out)
 {
 	for (;;) {
-		int rc = stream_grow(out, size);
+		int rc = stream_grow(d, out, size);
 		if (rc)
 			return rc;
 		unsigned room = stream_room(out);
@@ -176,7 +181,7 @@ static int decompress_zlib(const struct decompressor *d, int window, uint64_t si
 {
 	if (in.size > INT32_MAX)
 		return fail_damaged("Zlib");
-	int rc = make_room(out, size == SIZE_UNKNOWN ? ROOM_MIN : size, in.size, 1032);
+	int rc = make_room(d, out, size == SIZE_UNKNOWN ? ROOM_MIN : size, in.size, 1032);
 	if (rc)
 		return rc;
 	z_stream z = {0};
@@ -188,17 +193,17 @@ static int decompress_zlib(const struct decompressor *d, int window, uint64_t si
 		inflateSetDictionary(&z, d->dictionary.data, (uInt)d->dictionary.size) != Z_OK)
 		rc = fail(SST_ECORRUPT, "Zlib does not take the table's dictionary");
 	if (!rc)
-		rc = inflate_all(&z, size, out);
+		rc = inflate_all(d, &z, size, out);
 	inflateEnd(&z);
 	if (!rc && size != SIZE_UNKNOWN && out->size != size)
 		rc = fail_damaged("Zlib");
 	return rc;
 }
 
-static int bzip2_all(bz_stream *z, uint64_t size, struct buf *out)
+static int bzip2_all(const struct decompressor *d, bz_stream *z, uint64_t size, struct buf *out)
 {
 	for (;;) {
-		int rc = stream_grow(out, size);
+		int rc = stream_grow(d, out, size);
 		if (rc)
 			return rc;
 		unsigned room = stream_room(out);
@@ -216,11 +221,11 @@ static int bzip2_all(bz_stream *z, uint64_t size, struct buf *out)
 }
 
 /* 40 bytes may stand for 46 MB: the output grows as it comes, up to the absolute limit. */
-static int decompress_bzip2(uint64_t size, struct sst_slice in, struct buf *out)
+static int decompress_bzip2(const struct decompressor *d, uint64_t size, struct sst_slice in, struct buf *out)
 {
 	if (in.size > INT32_MAX)
 		return fail_damaged("BZip2");
-	int rc = make_room(out, ROOM_MIN, in.size, 1);
+	int rc = make_room(d, out, ROOM_MIN, in.size, 1);
 	if (rc)
 		return rc;
 	bz_stream z = {0};
@@ -228,7 +233,7 @@ static int decompress_bzip2(uint64_t size, struct sst_slice in, struct buf *out)
 	z.avail_in = (unsigned)in.size;
 	if (BZ2_bzDecompressInit(&z, 0, 0) != BZ_OK)
 		return fail_memory();
-	rc = bzip2_all(&z, size, out);
+	rc = bzip2_all(d, &z, size, out);
 	BZ2_bzDecompressEnd(&z);
 	if (!rc && size != SIZE_UNKNOWN && out->size != size)
 		rc = fail_damaged("BZip2");
@@ -248,7 +253,7 @@ static int decompress_leveldb(struct decompressor *d, uint8_t type, struct sst_s
 	static const uint8_t zstd_magic[4] = {0x28, 0xb5, 0x2f, 0xfd};
 	switch (type) {
 	case COMPRESSION_SNAPPY:
-		return decompress_snappy(in, out);
+		return decompress_snappy(d, in, out);
 	case 2:
 		if (slice_has_prefix(in, slice_of(zstd_magic, sizeof(zstd_magic))))
 			return decompress_zstd_frame(d, in, out);
@@ -281,7 +286,7 @@ int decompress(struct decompressor *d, uint8_t type, struct sst_slice stored, bo
 	if (d->dialect == DIALECT_LEVELDB)
 		return decompress_leveldb(d, type, stored, out);
 	if (type == COMPRESSION_SNAPPY)
-		return decompress_snappy(stored, out);
+		return decompress_snappy(d, stored, out);
 	if (type == COMPRESSION_XPRESS || type > COMPRESSION_ZSTD)
 		return fail_codec(d->dialect, type);
 	uint64_t size;
@@ -292,7 +297,7 @@ int decompress(struct decompressor *d, uint8_t type, struct sst_slice stored, bo
 	case COMPRESSION_ZLIB:
 		return decompress_zlib(d, DEFLATE_RAW, size, stored, with_dictionary, out);
 	case COMPRESSION_BZIP2:
-		return decompress_bzip2(size, stored, out);
+		return decompress_bzip2(d, size, stored, out);
 	case COMPRESSION_ZSTD:
 		return decompress_zstd(d, size, stored, with_dictionary, out);
 	default:

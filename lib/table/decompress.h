@@ -28,6 +28,7 @@ enum dialect { DIALECT_ROCKSDB, DIALECT_OLD, DIALECT_LEVELDB };
 /* A zeroed one is ready. */
 struct decompressor {
 	enum dialect dialect;
+	uint64_t limit; /* of the contents, where it is not DECOMPRESSED_MAX; what is larger is SST_ECORRUPT */
 	struct buf dictionary; /* of RocksDB's compression_dict block; empty: none */
 	struct ZSTD_DCtx_s *zstd;
 	struct ZSTD_DDict_s *zstd_dictionary;

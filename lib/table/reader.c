@@ -159,6 +159,7 @@ int table_open(struct table **out, struct source *source, const struct table_rea
 	t->blocks.file = source;
 	t->blocks.unchecked = opt->unchecked;
 	t->no_filter = opt->no_filter;
+	t->crew = opt->crew;
 	t->cache = opt->cache;
 	t->cache_number = opt->cache_number;
 	table_info_init(&t->info);

@@ -33,6 +33,7 @@ struct table_read_options {
 	bool unchecked; /* ignore checksums, so that tests and fuzzing get behind them */
 	struct block_cache *cache; /* for table_get, borrowed; NULL: none */
 	uint64_t cache_number;	   /* of this table, there */
+	struct read_crew *crew;	   /* for long walks, borrowed; NULL: none */
 };
 
 struct table;

@@ -15,6 +15,7 @@ struct table {
 	struct block_memory metaindex_memory;
 	struct block_handle meta[KIND_COUNT]; /* size 0: there is none */
 	uint64_t global_sequence;	      /* of every entry; 0: each its own */
+	struct read_crew *crew;		      /* of the walks; NULL: none */
 
 	struct index index;
 	struct range_dels range_dels;

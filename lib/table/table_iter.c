@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/status.h"
+#include "table/read_ahead.h"
 #include "table/reader_internal.h"
 
 struct table_iter {
@@ -15,6 +16,7 @@ struct table_iter {
 	struct block block;
 	struct block_iter entry;
 	struct block_memory memory;
+	struct read_walk walk; /* through block after block, forwards */
 	struct buf key;	   /* with a global sequence: the key that has it */
 	bool index_failed; /* the last failure was the index's, not that of a data block */
 };
@@ -47,18 +49,36 @@ static int settle(struct table_iter *ti, int rc)
 	return buf_check(&ti->key);
 }
 
-/* The block the index is at. */
-static int open_block(struct table_iter *ti, bool in_sequence, unsigned flags)
+static int use_block(struct table_iter *ti, int rc, struct sst_slice contents, bool in_sequence)
 {
-	struct table *t = ti->table;
-	struct sst_slice contents;
-	int rc = block_fetch(&t->blocks, index_iter_handle(&ti->index), FETCH_DATA | flags, &ti->memory, &contents);
 	if (rc)
 		return rc;
-	rc = block_open(&ti->block, contents, BLOCK_TAGGED | BLOCK_DATA, t->info.order);
+	rc = block_open(&ti->block, contents, BLOCK_TAGGED | BLOCK_DATA, ti->table->info.order);
 	if (!rc)
 		block_iter_start(&ti->entry, &ti->block, in_sequence);
 	return damaged(ti, rc);
+}
+
+/* The block the index is at. */
+static int open_block(struct table_iter *ti)
+{
+	struct sst_slice contents;
+	read_ahead_end(&ti->walk);
+	int rc = block_fetch(&ti->table->blocks, index_iter_handle(&ti->index), FETCH_DATA, &ti->memory, &contents);
+	return use_block(ti, rc, contents, false);
+}
+
+/* The same, where a walk forwards has come to it. */
+static int walk_on(struct table_iter *ti, bool in_sequence)
+{
+	struct table *t = ti->table;
+	struct sst_slice contents;
+	int rc = SST_NO;
+	if (t->crew)
+		rc = read_ahead_take(&ti->walk, t->crew, &t->index, &ti->index, buf_slice(&ti->entry.bytes), &contents);
+	if (rc)
+		rc = block_fetch(&t->blocks, index_iter_handle(&ti->index), FETCH_DATA | FETCH_AHEAD, &ti->memory, &contents);
+	return use_block(ti, rc, contents, in_sequence);
 }
 
 static int index_move(struct table_iter *ti, int (*move)(struct index_iter *it))
@@ -72,7 +92,7 @@ static int index_move(struct table_iter *ti, int (*move)(struct index_iter *it))
 static int first_from(struct table_iter *ti, int rc, bool in_sequence)
 {
 	while (!rc) {
-		rc = open_block(ti, in_sequence, FETCH_AHEAD);
+		rc = walk_on(ti, in_sequence);
 		if (rc)
 			break;
 		rc = block_iter_next(&ti->entry);
@@ -87,7 +107,7 @@ static int first_from(struct table_iter *ti, int rc, bool in_sequence)
 static int last_from(struct table_iter *ti, int rc)
 {
 	while (!rc) {
-		rc = open_block(ti, false, 0);
+		rc = open_block(ti);
 		if (rc)
 			break;
 		rc = block_iter_last(&ti->entry);
@@ -146,7 +166,7 @@ static int seek_stored(struct table_iter *ti, struct sst_slice ikey)
 	ti->index_failed = rc < 0;
 	if (rc)
 		return rc;
-	rc = open_block(ti, false, 0);
+	rc = open_block(ti);
 	if (rc)
 		return rc;
 	rc = damaged(ti, block_iter_seek(&ti->entry, ikey));
@@ -180,6 +200,7 @@ static int table_iter_seek(struct iter *it, struct sst_slice ikey)
 static void table_iter_free(struct iter *it)
 {
 	struct table_iter *ti = of(it);
+	read_ahead_end(&ti->walk);
 	block_iter_release(&ti->entry);
 	index_iter_release(&ti->index);
 	block_memory_release(&ti->memory);

@@ -10,7 +10,7 @@
 struct memory {
 	struct source source; /* first: a pointer to it is one to the whole */
 	const uint8_t *data;
-	unsigned reads;
+	_Atomic unsigned reads; /* of any thread */
 };
 
 static inline int memory_read(struct source *s, uint64_t offset, void *buf, size_t n)
