@@ -4,7 +4,7 @@
 #include "base/status.h"
 #include "table/checksum_stream.h"
 
-#define PROBE_MIN ((uint64_t)96 << 10) /* smaller ones are read whole */
+#define PROBE_MIN ((uint64_t)24 << 10) /* smaller ones are read whole */
 #define PIECE ((size_t)32 << 10)
 #define KEY_PIECE ((size_t)1024) /* what is read to see one key */
 
