@@ -50,8 +50,9 @@ static size_t plan_read(const struct block_source *s, struct block_handle h, siz
 		m->ahead = 0;
 	else
 		m->ahead = m->ahead ? m->ahead * 2 : AHEAD_MIN;
-	if (m->ahead > AHEAD_MAX)
-		m->ahead = AHEAD_MAX;
+	size_t most = m->ahead_max ? m->ahead_max : AHEAD_MAX;
+	if (m->ahead > most)
+		m->ahead = most;
 	size_t want = n > m->ahead ? n : m->ahead;
 	return want < s->limit - h.offset ? want : (size_t)(s->limit - h.offset);
 }

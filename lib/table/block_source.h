@@ -28,6 +28,7 @@ struct block_memory {
 	uint64_t raw_offset; /* of raw in the file */
 	uint64_t expected;   /* a block here would continue a sequential walk */
 	size_t ahead;	     /* bytes to read at once while it does */
+	size_t ahead_max;    /* no more than that; 0: a megabyte */
 };
 
 void block_source_release(struct block_source *s);

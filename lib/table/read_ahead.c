@@ -14,6 +14,9 @@
 #define CONTENTS_MAX ((uint64_t)128 << 10) /* of one block; a larger one is the walk's own affair */
 #define WORKERS_MAX 4u
 #define RUNNING_MAX 4u
+#define SHARES ((size_t)16 << 20)
+#define SHARE_MIN ((size_t)64 << 10)
+#define SHARE_MAX ((size_t)1 << 20)
 
 struct ahead_job {
 	struct pool_job job;
@@ -90,6 +93,12 @@ static void crew_leave(struct read_crew *c)
 	if (c->forks == process_forks())
 		pool_free(c->pool);
 	c->pool = NULL;
+}
+
+size_t read_ahead_share(const struct read_crew *crew)
+{
+	size_t share = SHARES / (crew->iters ? crew->iters : 1);
+	return share < SHARE_MIN ? SHARE_MIN : share > SHARE_MAX ? SHARE_MAX : share;
 }
 
 /* ---------------------------------------------------------------- filling */

@@ -26,6 +26,7 @@ struct pool;
 struct read_crew {
 	struct pool *pool;
 	unsigned walks; /* that have it */
+	unsigned iters; /* of tables of the handle, that is buffers for reading ahead */
 	unsigned forks; /* process_forks() of the process whose threads these are */
 	bool never;	/* there is but one processor, or no thread to be had */
 	uint64_t begin_after; /* other than a megabyte, in tests */
@@ -44,6 +45,8 @@ struct read_walk {
  * yourself. last: a stored internal key of the block before it, or empty (at the beginning of the walk). */
 int read_ahead_take(struct read_walk *w, struct read_crew *crew, struct index *index, const struct index_iter *at,
 	struct sst_slice last, struct sst_slice *contents);
+/* How much one of the crew's iterators may read at once, so that all together stay within 16 MiB, if need be by 64 KiB. */
+size_t read_ahead_share(const struct read_crew *crew);
 /* The walk leaves the order. */
 void read_ahead_end(struct read_walk *w);
 

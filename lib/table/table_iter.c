@@ -74,8 +74,10 @@ static int walk_on(struct table_iter *ti, bool in_sequence)
 	struct table *t = ti->table;
 	struct sst_slice contents;
 	int rc = SST_NO;
-	if (t->crew)
+	if (t->crew) {
+		ti->memory.ahead_max = read_ahead_share(t->crew);
 		rc = read_ahead_take(&ti->walk, t->crew, &t->index, &ti->index, buf_slice(&ti->entry.bytes), &contents);
+	}
 	if (rc)
 		rc = block_fetch(&t->blocks, index_iter_handle(&ti->index), FETCH_DATA | FETCH_AHEAD, &ti->memory, &contents);
 	return use_block(ti, rc, contents, in_sequence);
@@ -201,6 +203,8 @@ static void table_iter_free(struct iter *it)
 {
 	struct table_iter *ti = of(it);
 	read_ahead_end(&ti->walk);
+	if (ti->table->crew)
+		ti->table->crew->iters--;
 	block_iter_release(&ti->entry);
 	index_iter_release(&ti->index);
 	block_memory_release(&ti->memory);
@@ -223,6 +227,8 @@ struct iter *table_iter_new(struct table *t)
 		return NULL;
 	ti->iter.ops = &ops;
 	ti->table = t;
+	if (t->crew)
+		t->crew->iters++;
 	return &ti->iter;
 }
 
