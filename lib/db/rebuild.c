@@ -277,6 +277,12 @@ done:
 	return rc;
 }
 
+static void give_up(struct lsm *db, const struct identity *id)
+{
+	store_unmap(db);
+	segments_remove(db, id->token);
+}
+
 int store_rebuild(struct lsm *db)
 {
 	struct identity id = {0}, old = {0};
@@ -293,11 +299,16 @@ int store_rebuild(struct lsm *db)
 	segments_collect(db);
 	KILL_POINT("rebuild-removed");
 	rc = rebuild_steps(db, &id);
+	if (rc == SST_EFULL) { /* there was room for a memtable, but not for what the logs hold */
+		store_log(db, 1, "%s: the memtables go to the store directory", sst_errmsg());
+		give_up(db, &id);
+		db->no_shm = true;
+		rc = rebuild_steps(db, &id);
+		db->no_shm = false;
+	}
 	if (!rc)
 		rc = identity_write(db, &id);
-	if (rc) {
-		store_unmap(db);
-		segments_remove(db, id.token);
-	}
+	if (rc)
+		give_up(db, &id);
 	return rc;
 }

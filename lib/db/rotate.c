@@ -70,10 +70,11 @@ int generation_memtable(struct lsm *db, struct generation *d, uint64_t g, uint64
 	int rc = file_access(wal_fd, &like, "write-ahead log");
 	if (rc)
 		return rc;
-	rc = segment_in(db, PLACE_SHM, g, size, commit, &like, &s);
+	rc = db->no_shm ? SST_EFULL : segment_in(db, PLACE_SHM, g, size, commit, &like, &s);
 	d->place = PLACE_SHM;
 	if (rc == SST_EFULL) {
-		store_log(db, 1, "%s: the memtable goes to the store directory", sst_errmsg());
+		if (!db->no_shm)
+			store_log(db, 1, "%s: the memtable goes to the store directory", sst_errmsg());
 		rc = segment_in(db, PLACE_DIRECTORY, g, size, commit, &like, &s);
 		d->place = PLACE_DIRECTORY;
 	}

@@ -48,6 +48,7 @@ struct lsm {
 	uint64_t checked_ns;	/* when the control segment was last seen to have its name */
 
 	struct memtable mapped[MAPPED_MAX]; /* those that are open; not all are mapped */
+	bool no_shm;		/* memtables are made in the directory: rebuild.c */
 	int wal_fd;
 	uint64_t wal_generation; /* whose log wal_fd is */
 	char wal_name[FILE_NAME_MAX]; /* made once: printing it was a tenth of the cost of a put */

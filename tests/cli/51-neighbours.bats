@@ -74,7 +74,8 @@ small_memory() {
 	for size in 4k 64k 1m 3m; do
 		rm -rf "$LSM_DB"
 		run -0 small_memory $size lsm-put -b rows
-		run -0 small_memory $size lsm-scan
+		run small_memory $size lsm-scan
+		[ $status = 0 ] || fail "$size: $(tail -n 3 <<<"$output")"
 		assert_equal "$output" "$(cat sorted)"
 		run -0 small_memory $size lsm-flush
 		run -0 lsm-scan
