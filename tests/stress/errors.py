@@ -98,6 +98,8 @@ SCENARIOS = [
     Scenario('flush-frozen', 'lsm-flush', before='frozen'),
     Scenario('get', 'lsm-get', ['k007'], out=b'base7'),
     Scenario('get-flushed', 'lsm-get', ['f007'], out=b'table7' * 9),
+    # so many that the memtable, looked into at first, is mapped, and that blocks are kept
+    Scenario('gets', 'lsm-get', ['-b'], ''.join(k + '\n' for k in ALL).encode(), out=text_of(ALL)),
     Scenario('scan', 'lsm-scan', out=text_of(dict(sorted(ALL.items())))),
     Scenario('rebuild-get', 'lsm-get', ['k007'], out=b'base7', before='cold'),
     Scenario('rebuild-put', 'lsm-put', ['new', 'value'], put={'new': 'value'}, before='cold'),
