@@ -221,7 +221,7 @@ int read_ahead_take(struct read_walk *w, struct read_crew *crew, struct index *i
 		if (!a->at_end)
 			fill(a, j);
 		else
-			j->count = 0, j->taken = 0;
+			j->count = j->taken = 0;
 		a->head = (a->head + 1) % JOBS;
 		j = &a->jobs[a->head];
 	}
