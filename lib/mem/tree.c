@@ -128,13 +128,15 @@ static inline bool record_fits(const struct tree *t, uint64_t offset, const stru
 
 #define RECORD_GUESS 256 /* bytes that most records do not exceed */
 
-static const struct tree_record *read_record(const struct tree *t, uint64_t offset)
+/* Of one that is not mapped: its key, and with `whole` its value, which may be large and of many versions. */
+static const struct tree_record *read_record(const struct tree *t, uint64_t offset, bool whole)
 {
 	size_t guess = t->mapped - offset < RECORD_GUESS ? (size_t)(t->mapped - offset) : RECORD_GUESS;
 	const struct tree_record *r = window_at(t->window, offset, guess);
 	if (!r || !record_fits(t, offset, r))
 		return NULL;
-	return window_at(t->window, offset, RECORD_HEADER + (size_t)r->key_size + r->value_size);
+	size_t size = RECORD_HEADER + (size_t)r->key_size + (whole ? r->value_size : 0);
+	return size <= guess ? r : window_at(t->window, offset, size);
 }
 
 static inline const struct tree_record *record_at(const struct tree *t, uint32_t ref)
@@ -143,7 +145,7 @@ static inline const struct tree_record *record_at(const struct tree *t, uint32_t
 	if (__builtin_expect(!ref || offset + RECORD_HEADER > t->mapped, 0))
 		return NULL;
 	if (__builtin_expect(!t->base, 0))
-		return read_record(t, offset);
+		return read_record(t, offset, false);
 	const struct tree_record *r = (const void *)(t->base + offset);
 	return record_fits(t, offset, r) ? r : NULL;
 }
@@ -903,22 +905,30 @@ int tree_get(const struct tree *t, struct sst_slice key, uint64_t snapshot, cons
 		return rc;
 	const struct leaf *l = path.to;
 	const struct tree_record *best = NULL;
+	uint32_t ref = 0;
 	for (uint64_t m = leaf_matches(l, leaf_count(l), key); m; m &= m - 1) {
-		const struct tree_record *r = record_at(t, l->record[__builtin_ctzll(m)]);
+		uint32_t i = l->record[__builtin_ctzll(m)];
+		const struct tree_record *r = record_at(t, i);
 		if (!r)
 			return damaged();
-		if (r->tag <= limit && (!best || r->tag > best->tag) && slice_eq(tree_record_key(r), key))
+		if (r->tag <= limit && (!best || r->tag > best->tag) && slice_eq(tree_record_key(r), key)) {
 			best = r;
+			ref = i;
+		}
 	}
 	if (!best && path.high) { /* the versions of one key may go on in the next leaf, which its separator begins */
 		const struct tree_record *r = record_at(t, path.high);
 		if (!r)
 			return damaged();
-		if (slice_eq(tree_record_key(r), key))
+		if (slice_eq(tree_record_key(r), key)) {
 			best = r;
+			ref = path.high;
+		}
 	}
 	if (!best)
 		return SST_NO;
+	if (!t->base && !(best = read_record(t, (uint64_t)ref * 8, true)))
+		return damaged();
 	*found = best;
 	return tree_record_check(best);
 }
