@@ -251,6 +251,17 @@ static uint64_t chunks_bound(uint64_t leaves, uint64_t leaves_then, uint64_t byt
 	return bytes + gaps + chunk_size(leaves_then) + CHUNK_ALIGN;
 }
 
+static bool arena_hurt(const struct tree *t)
+{
+	return t->header->node_next % NODE_ALIGN || t->header->node_end > t->mapped;
+}
+
+/* Why node_new returned NULL. */
+static int no_node(const struct tree *t)
+{
+	return arena_hurt(t) ? damaged() : SST_EFULL;
+}
+
 /* NULL: no room, or damage. */
 static void *node_new(struct tree *t, uint64_t size)
 {
@@ -264,10 +275,8 @@ static void *node_new(struct tree *t, uint64_t size)
 		h->node_end = from + chunk;
 	}
 	uint64_t from = h->node_next;
-	if (!from || from % NODE_ALIGN || h->node_end > t->mapped) {
-		damaged();
+	if (!from || arena_hurt(t))
 		return NULL;
-	}
 	h->node_next += size;
 	return memset(t->base + from, 0, size);
 }
@@ -588,7 +597,7 @@ static int leaf_of(struct tree *t, struct moved *m, unsigned n, size_t was, uint
 		return rc;
 	struct leaf *l = leaf_new(t, (uint16_t)prefix);
 	if (!l)
-		return SST_EFULL;
+		return no_node(t);
 	for (unsigned i = 0; i < n; i++) {
 		l->fingerprint[i] = m[i].fingerprint;
 		l->digest[i] = m[i].digest;
@@ -673,7 +682,7 @@ static int inner_of(struct tree *t, unsigned level, const uint32_t *child, struc
 {
 	struct inner *in = node_new(t, sizeof(*in));
 	if (!in)
-		return SST_EFULL;
+		return no_node(t);
 	*ref = ref_of(t, in);
 	in->level = (uint8_t)level;
 	in->count = (uint8_t)children;

@@ -402,6 +402,29 @@ static void test_hurt_splits(void)
 	check_hurt_split(&m, word_at(&m, root + INNER_SEPARATOR + 4 * (children - 2)), "00105");
 }
 
+/* What is only looked at when it is needed. */
+static void test_hurt_separator_and_arena(void)
+{
+	struct memtable m = full_leaves("", 56 * 20);
+	const struct tree_record *r;
+	char key[16];
+	*word_at(&m, root_of(&m) + INNER_SEPARATOR + 4 * 4) = UINT32_MAX;
+	unsigned hurt = 0;
+	for (unsigned i = 0; i < 99999; i += 7) { /* absent, most of them */
+		snprintf(key, sizeof(key), "%05u!", i);
+		int rc = tree_get(&m.tree, slice_str(key), SEQUENCE_MAX, &r);
+		CHECK(rc == SST_NO || rc == SST_ECORRUPT);
+		hurt += rc == SST_ECORRUPT;
+	}
+	CHECK(hurt);
+	memtable_close(&m);
+	m = full_leaves("", 56);
+	m.tree.header->node_next = 3;
+	m.tree.header->node_end = 1 << 20;
+	CHECK_EQ(tree_insert(&m.tree, slice_str("00081"), tag_make(9, TYPE_VALUE), slice_str("")), SST_ECORRUPT);
+	memtable_close(&m);
+}
+
 static void test_hurt_leaf(void)
 {
 	struct memtable m = full_leaves("", 20);
@@ -510,6 +533,7 @@ int main(void)
 	RUN(test_damage_is_noticed);
 	RUN(test_hurt_references);
 	RUN(test_hurt_splits);
+	RUN(test_hurt_separator_and_arena);
 	RUN(test_hurt_leaf);
 	RUN(test_room_ends_anywhere);
 	RUN(test_too_deep);
