@@ -6,7 +6,7 @@ import random
 
 from goals import US
 from measure import Case, Contender, Sample, curve
-from rows_command import MS, VALUE, put_contender
+from rows_command import MS, VALUE, Counter, put_contender
 from rows_library import writers
 from stores import conf, lib_filled, lsm_loaded, one_record
 
@@ -134,9 +134,11 @@ def row_growth_values(b):
         path.write_text(value)
         return key, path
 
+    numbers = Counter()
+
     def put(size):
-        key, path = first(size)
-        return b.timed([b.ours('lsm-put'), '-d', lsm(size), key], runs, stdin=path, unit=MS)
+        where = b.once(('values put', size), lambda: b.fresh(f'growth-values-put-{size}'))
+        return b.timed([b.ours('lsm-put'), '-d', where, 'key-{}'], runs, numbers.take(runs), stdin=first(size)[1], unit=MS)
 
     yield curve('growth-values', 'one command', 'bytes in a value', 'ms', False, [
         ('lsm-put', 'ours', sizes, put),
