@@ -13,10 +13,8 @@
 
 #define FIRST_MANIFEST 1
 
-static bool needs_current(const char *name)
+static bool needs_current(enum file_kind kind)
 {
-	uint64_t number;
-	enum file_kind kind = file_name_parse(name, &number);
 	return kind == FILE_TABLE || kind == FILE_TABLE_LDB || kind == FILE_WAL;
 }
 
@@ -28,7 +26,8 @@ static int current_lost(const struct lsm *db, const char *name)
 static int find_remains(void *arg, const char *name)
 {
 	char *found = arg;
-	if (needs_current(name))
+	uint64_t number;
+	if (needs_current(file_name_parse(name, &number)))
 		snprintf(found, FILE_NAME_MAX, "%s", name);
 	return 0;
 }
@@ -38,10 +37,11 @@ int store_absent(const struct lsm *db)
 	char found[FILE_NAME_MAX] = "";
 	struct file_id id;
 	int rc = dir_list(db->dirfd, find_remains, found);
-	/* (it may have been made while we looked) */
-	if (!rc && *found && file_identify_at(db->dirfd, "CURRENT", &id) == SST_NO)
+	if (!rc && *found)
+		rc = file_identify_at(db->dirfd, "CURRENT", &id); /* it may have been made while we looked */
+	if (rc == SST_NO)
 		return current_lost(db, found);
-	return fail(SST_ENOENT, "no store in '%s'", db->path);
+	return rc ? rc : fail(SST_ENOENT, "no store in '%s'", db->path);
 }
 
 static int survey(void *arg, const char *name)
@@ -50,9 +50,9 @@ static int survey(void *arg, const char *name)
 	uint64_t number;
 	if (name[0] == '.' || !strcmp(name, "LOCK") || !strcmp(name, "lsm.conf"))
 		return 0;
-	if (needs_current(name))
-		return current_lost(db, name);
 	enum file_kind kind = file_name_parse(name, &number);
+	if (needs_current(kind))
+		return current_lost(db, name);
 	if (kind == FILE_MANIFEST || kind == FILE_TEMPORARY)
 		return 0;
 	return fail(SST_EINVAL, "'%s' is not a store, and not empty ('%s')", db->path, name);
