@@ -70,13 +70,12 @@ int generation_memtable(struct lsm *db, struct generation *d, uint64_t g, uint64
 	int rc = file_access(wal_fd, &like, "write-ahead log");
 	if (rc)
 		return rc;
-	rc = db->no_shm ? SST_EFULL : segment_in(db, PLACE_SHM, g, size, commit, &like, &s);
-	d->place = PLACE_SHM;
-	if (rc == SST_EFULL) {
-		if (!db->no_shm)
-			store_log(db, 1, "%s: the memtable goes to the store directory", sst_errmsg());
-		rc = segment_in(db, PLACE_DIRECTORY, g, size, commit, &like, &s);
+	d->place = db->no_shm ? PLACE_DIRECTORY : PLACE_SHM;
+	rc = segment_in(db, d->place, g, size, commit, &like, &s);
+	if (rc == SST_EFULL && d->place == PLACE_SHM) {
+		store_log(db, 1, "%s: the memtable goes to the store directory", sst_errmsg());
 		d->place = PLACE_DIRECTORY;
+		rc = segment_in(db, d->place, g, size, commit, &like, &s);
 	}
 	if (rc)
 		return rc;
