@@ -253,7 +253,8 @@ static uint64_t chunks_bound(uint64_t leaves, uint64_t leaves_then, uint64_t byt
 
 static bool arena_hurt(const struct tree *t)
 {
-	return t->header->node_next % NODE_ALIGN || t->header->node_end > t->mapped;
+	const struct tree_header *h = t->header;
+	return h->node_next % NODE_ALIGN || h->node_end > t->mapped || (!h->node_next && h->node_end);
 }
 
 /* Why node_new returned NULL. */
@@ -275,7 +276,7 @@ static void *node_new(struct tree *t, uint64_t size)
 		h->node_end = from + chunk;
 	}
 	uint64_t from = h->node_next;
-	if (!from || arena_hurt(t))
+	if (arena_hurt(t))
 		return NULL;
 	h->node_next += size;
 	return memset(t->base + from, 0, size);
