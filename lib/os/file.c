@@ -44,7 +44,7 @@ int file_open(int *fd, int dirfd, const char *name, int flags, mode_t mode)
 	*fd = -1;
 	int quiet = flags & (O_CREAT | O_WRONLY | O_RDWR) ? 0 : O_NOATIME;
 	int f = open_retry(dirfd, name, flags | quiet, mode);
-	if (f < 0 && quiet && errno == EPERM) /* another user's file */
+	if (f < 0 && quiet && errno != ENOENT) /* another user's file, or a file system that does not know this */
 		f = open_retry(dirfd, name, flags, mode);
 	if (f < 0)
 		return fail_errno("cannot %s '%s'", flags & O_CREAT ? "create" : "open", name);
