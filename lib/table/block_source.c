@@ -3,10 +3,6 @@
 
 #include "base/status.h"
 
-/* Reading ahead begins with the second block in a row and doubles up to the most. */
-#define AHEAD_MIN ((size_t)64 << 10)
-#define AHEAD_MAX ((size_t)1 << 20)
-
 void block_source_release(struct block_source *s)
 {
 	buf_release(&s->tail);
@@ -49,8 +45,8 @@ static size_t plan_read(const struct block_source *s, struct block_handle h, siz
 	if (!(flags & FETCH_AHEAD) || m->expected != h.offset)
 		m->ahead = 0;
 	else
-		m->ahead = m->ahead ? m->ahead * 2 : AHEAD_MIN;
-	size_t most = m->ahead_max ? m->ahead_max : AHEAD_MAX;
+		m->ahead = m->ahead ? m->ahead * 2 : READ_AHEAD_MIN;
+	size_t most = m->ahead_max ? m->ahead_max : READ_AHEAD_MAX;
 	if (m->ahead > most)
 		m->ahead = most;
 	size_t want = n > m->ahead ? n : m->ahead;
@@ -91,6 +87,19 @@ bool block_verify(const struct block_source *s, uint64_t offset, struct sst_slic
 		       load32(trailer + 1);
 }
 
+int block_unpack(const struct block_source *s, struct decompressor *d, uint64_t offset, struct sst_slice stored, bool data,
+	struct buf *out, struct sst_slice *contents)
+{
+	uint8_t type = stored.data[stored.size];
+	if (!block_verify(s, offset, stored))
+		return block_fail(s, offset, fail(SST_ECORRUPT, "checksum mismatch"));
+	int rc = type == COMPRESSION_NONE ? 0 : decompress(d, type, stored, data, out);
+	if (rc)
+		return block_fail(s, offset, rc);
+	*contents = type == COMPRESSION_NONE ? stored : buf_slice(out);
+	return 0;
+}
+
 int block_fetch(struct block_source *s, struct block_handle h, unsigned flags, struct block_memory *m,
 	struct sst_slice *contents)
 {
@@ -104,13 +113,5 @@ int block_fetch(struct block_source *s, struct block_handle h, unsigned flags, s
 	uint8_t type = m->type = p[h.size];
 	if (flags & FETCH_UNCHECKED)
 		return type ? block_fail(s, h.offset, fail(SST_ECORRUPT, "compressed, which it may not be")) : 0;
-	if (!block_verify(s, h.offset, *contents))
-		return block_fail(s, h.offset, fail(SST_ECORRUPT, "checksum mismatch"));
-	if (type == COMPRESSION_NONE)
-		return 0;
-	rc = decompress(&s->decompressor, type, *contents, flags & FETCH_DATA, &m->contents);
-	if (rc)
-		return block_fail(s, h.offset, rc);
-	*contents = buf_slice(&m->contents);
-	return 0;
+	return block_unpack(s, &s->decompressor, h.offset, *contents, flags & FETCH_DATA, &m->contents, contents);
 }

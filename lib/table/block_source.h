@@ -21,6 +21,10 @@ struct block_source {
 	struct decompressor decompressor;
 };
 
+/* Reading ahead begins with the second block in a row and doubles up to the most. */
+#define READ_AHEAD_MIN ((size_t)64 << 10)
+#define READ_AHEAD_MAX ((size_t)1 << 20)
+
 /* Memory for one block, and for what was read ahead behind it. A zeroed one is ready. */
 struct block_memory {
 	struct buf raw, contents;
@@ -28,7 +32,7 @@ struct block_memory {
 	uint64_t raw_offset; /* of raw in the file */
 	uint64_t expected;   /* a block here would continue a sequential walk */
 	size_t ahead;	     /* bytes to read at once while it does */
-	size_t ahead_max;    /* no more than that; 0: a megabyte */
+	size_t ahead_max;    /* no more than that; 0: READ_AHEAD_MAX */
 };
 
 void block_source_release(struct block_source *s);
@@ -44,6 +48,10 @@ enum fetch_flags {
  * SST_ENOMEM and what reading the file fails with. */
 int block_fetch(struct block_source *s, struct block_handle h, unsigned flags, struct block_memory *m,
 	struct sst_slice *contents);
+/* What is stored at `offset`, its trailer behind it, is verified and, into out where it must be, decompressed by d. data: with
+ * the table's dictionary. *contents is set on success only. */
+int block_unpack(const struct block_source *s, struct decompressor *d, uint64_t offset, struct sst_slice stored, bool data,
+	struct buf *out, struct sst_slice *contents);
 /* Contents as stored, and the trailer behind them, against the checksum. */
 bool block_verify(const struct block_source *s, uint64_t offset, struct sst_slice contents);
 

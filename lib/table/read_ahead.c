@@ -15,8 +15,6 @@
 #define WORKERS_MAX 4u
 #define RUNNING_MAX 4u
 #define SHARES ((size_t)16 << 20)
-#define SHARE_MIN ((size_t)64 << 10)
-#define SHARE_MAX ((size_t)1 << 20)
 
 struct ahead_job {
 	struct pool_job job;
@@ -40,19 +38,6 @@ struct read_ahead {
 
 /* ---------------------------------------------------------------- on a worker */
 
-static void make_ready(struct ahead_job *j, unsigned i, const uint8_t *stored)
-{
-	struct block_handle h = j->handles[i];
-	struct sst_slice in = slice_of(stored + (h.offset - j->handles[0].offset), (size_t)h.size);
-	uint8_t type = in.data[in.size];
-	if (!block_verify(j->blocks, h.offset, in))
-		return;
-	if (type == COMPRESSION_NONE)
-		j->ready[i] = in;
-	else if (!decompress(&j->decompressor, type, in, true, &j->contents[i]))
-		j->ready[i] = buf_slice(&j->contents[i]);
-}
-
 static void run(struct pool_job *job, unsigned worker)
 {
 	struct ahead_job *j = (struct ahead_job *)(void *)job;
@@ -63,34 +48,42 @@ static void run(struct pool_job *job, unsigned worker)
 	buf_clear(&j->stored);
 	if (!buf_reserve(&j->stored, n) || file->read(file, begin, j->stored.data, n))
 		return;
-	for (unsigned i = 0; i < j->count; i++)
-		make_ready(j, i, j->stored.data);
+	for (unsigned i = 0; i < j->count; i++) {
+		struct block_handle h = j->handles[i];
+		struct sst_slice stored = slice_of(j->stored.data + (h.offset - begin), (size_t)h.size);
+		(void)block_unpack(j->blocks, &j->decompressor, h.offset, stored, true, &j->contents[i], &j->ready[i]);
+	}
 }
 
 /* ---------------------------------------------------------------- the crew */
 
+/* Not so in a child of fork(2): its threads, and perhaps its locks, are the parent's. */
+static bool is_ours(const struct read_crew *c)
+{
+	return c->forks == process_forks();
+}
+
 static bool crew_join(struct read_crew *c)
 {
-	if (c->walks && c->forks != process_forks())
-		return false;
-	if (c->never || c->walks == RUNNING_MAX)
+	if (c->never || c->walks == RUNNING_MAX || (c->walks && !is_ours(c)))
 		return false;
 	if (!c->walks) {
 		unsigned others = pool_processors() - 1;
 		c->forks = process_forks();
 		c->pool = others ? pool_new(others < WORKERS_MAX ? others : WORKERS_MAX) : NULL;
 		c->never = !c->pool;
+		if (c->never)
+			return false;
 	}
-	c->walks += !c->never;
-	return !c->never;
+	c->walks++;
+	return true;
 }
 
-/* In a child of fork(2) the pool is left as it is: its threads, and perhaps its locks, are the parent's. */
 static void crew_leave(struct read_crew *c)
 {
 	if (--c->walks)
 		return;
-	if (c->forks == process_forks())
+	if (is_ours(c))
 		pool_free(c->pool);
 	c->pool = NULL;
 }
@@ -98,7 +91,7 @@ static void crew_leave(struct read_crew *c)
 size_t read_ahead_share(const struct read_crew *crew)
 {
 	size_t share = SHARES / (crew->iters ? crew->iters : 1);
-	return share < SHARE_MIN ? SHARE_MIN : share > SHARE_MAX ? SHARE_MAX : share;
+	return share < READ_AHEAD_MIN ? READ_AHEAD_MIN : share > READ_AHEAD_MAX ? READ_AHEAD_MAX : share;
 }
 
 /* ---------------------------------------------------------------- filling */
@@ -140,10 +133,9 @@ static void release(struct read_ahead *a)
 {
 	if (!a)
 		return;
-	bool ours = a->crew->forks == process_forks();
 	for (unsigned i = 0; i < JOBS; i++) {
 		struct ahead_job *j = &a->jobs[i];
-		if (j->pending && ours)
+		if (j->pending && is_ours(a->crew))
 			pool_wait(a->crew->pool, &j->job);
 		j->decompressor.dictionary = (struct buf){0}; /* the table's */
 		decompressor_release(&j->decompressor);
@@ -225,7 +217,7 @@ int read_ahead_take(struct read_walk *w, struct read_crew *crew, struct index *i
 		a->head = (a->head + 1) % JOBS;
 		j = &a->jobs[a->head];
 	}
-	if (a->crew->forks != process_forks() || j->taken == j->count || !handle_eq(j->handles[j->taken], h)) {
+	if (!is_ours(a->crew) || j->taken == j->count || !handle_eq(j->handles[j->taken], h)) {
 		read_ahead_end(w);
 		return SST_NO;
 	}

@@ -12,8 +12,8 @@
  * is left to the walk, which reads it itself and says what is wrong; whoever leaves the order, seeks or turns round ends it.
  *
  * A crew is the threads of one handle. It has them while walks have use for them: four walks at most, each with 4 MiB when
- * blocks are of 16 KiB, and never more than 17. A child of fork(2) has none of them: there
- * what was read ahead is dropped, and a walk that goes on may get threads of its own.
+ * blocks are of 16 KiB, and never more than 17. A child of fork(2) has none of them: there what was read ahead is dropped,
+ * and a walk that goes on may get threads of its own.
  */
 #ifndef TABLE_READ_AHEAD_H
 #define TABLE_READ_AHEAD_H
