@@ -179,6 +179,16 @@ load helper
 	lsm-get -d "$BATS_TEST_TMPDIR/two" k | cmp - big
 }
 
+@test "the values of a key's other versions are not read" {
+	[ -z "${SAN-}" ] || skip "sanitizers need room of their own"
+	local i
+	head -c 1000000 /dev/urandom >value
+	for i in {1..40}; do
+		lsm-put k <value
+	done
+	run -0 bash -c 'ulimit -v 25000; lsm-put k <value && lsm-get k | cmp - value'
+}
+
 @test "lsm-del: deleted is absent, deleting the absent is success" {
 	lsm-put k v
 	run -0 lsm-del k

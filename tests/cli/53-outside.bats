@@ -235,7 +235,7 @@ nothing_left() {
 @test "signals leave no temporary file of a table, whatever the program is doing" {
 	local signal
 	lsm-put a 1
-	for signal in TERM INT HUP PIPE QUIT; do
+	for signal in TERM INT HUP PIPE QUIT XCPU ALRM USR1 USR2; do
 		mkfifo rows
 		# A shell makes its background jobs ignore SIGINT and SIGQUIT; env undoes that.
 		env --default-signal sst-build -o table.sst <rows >/dev/null 2>&1 3>&- &

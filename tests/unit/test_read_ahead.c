@@ -225,12 +225,21 @@ static void test_many_walks(void)
 			CHECK_EQ(iter_next(it[w]), 0);
 			CHECK(slice_eq(it[w]->value, slice_str(up[i].value)));
 		}
-	CHECK(crew.walks <= 4);
+	CHECK(crew.walks <= 4 && crew.iters == WALKS);
 	for (int w = 0; w < WALKS; w++)
 		iter_free(it[w]);
-	CHECK(!crew.walks && !crew.pool);
+	CHECK(!crew.walks && !crew.pool && !crew.iters);
 	table_close(t);
 	buf_release(&m.out);
+}
+
+/* However many iterators there are, their buffers have one bound. */
+static void test_shares(void)
+{
+	CHECK_EQ(read_ahead_share(&(struct read_crew){0}), 1 << 20);
+	CHECK_EQ(read_ahead_share(&(struct read_crew){.iters = 16}), 1 << 20);
+	CHECK_EQ(read_ahead_share(&(struct read_crew){.iters = 64}), 256 << 10);
+	CHECK_EQ(read_ahead_share(&(struct read_crew){.iters = 100000}), 64 << 10);
 }
 
 #ifndef __SANITIZE_THREAD__
@@ -278,6 +287,7 @@ int main(void)
 	RUN(test_other_orders);
 	RUN(test_damage);
 	RUN(test_many_walks);
+	RUN(test_shares);
 #ifndef __SANITIZE_THREAD__ /* which knows no threads in children */
 	RUN(test_child_of_fork);
 #endif
