@@ -79,17 +79,18 @@ static bool is_dominated(const struct key *k, struct states *set, struct state s
 	return false;
 }
 
+/* Or one that dominates it. */
 static bool has(const struct key *k, struct states *set, struct state s)
 {
 	for (uint32_t i = *bucket(k, set, s); i != NONE; i = set->next[i])
-		if (set->s[i].done == s.done && set->s[i].value == s.value)
+		if ((set->s[i].done == s.done && set->s[i].value == s.value) || dominates(k, set->s[i], s))
 			return true;
 	return false;
 }
 
 static void add(struct key *k, struct states *set, struct state s)
 {
-	if (has(k, set, s) || is_dominated(k, set, s))
+	if (has(k, set, s))
 		return;
 	if (set->count == STATES_MAX) {
 		k->too_many = true;
