@@ -344,7 +344,7 @@ class Report:
         self.write_page()
 
     def write_page(self):
-        """goals.md: every goal and what was measured, as the README has it; and the same on the terminal."""
+        """goals.md: every goal and what was measured, as a table; and the same on the terminal."""
         lines = ['| row | case | ours | beside | ratio | goal |', '|---|---|---|---|---|---|']
         for row, case, what, figure, over, theirs, unit, ratio, text, met in self.goals:
             who = '' if what == US else f' ({what})'

@@ -6,7 +6,7 @@ import shutil
 
 from goals import US
 from measure import Case, Contender, Failed, Sample
-from stores import (Redis, cdb_loaded, conf, gdbm_loaded, ldb_loaded, lib_filled, lsm_loaded, newest_table, one_record,
+from stores import (Redis, cdb_loaded, conf, gdbm_loaded, ldb_loaded, lib_filled, lsm_count, lsm_loaded, newest_table, one_record,
                     sqlite_loaded, tdb_loaded)
 
 VALUE = 'v' * 50 + '0123456789' * 5
@@ -233,7 +233,7 @@ def row_shells(b):
 
     yield Case('shells', f'{shells} shells x {puts} puts', 'stored/s', True, [
         shells_contender(b, US, shells, puts, lambda: b.fresh('shells-lsm'), lambda d: f'{b.ours("lsm-put")} -d {d} "$k" {VALUE}',
-                         lambda d: int(b.run([b.ours('lsm-scan'), '-c', '-d', d])), 'ours'),
+                         lambda d: lsm_count(b, d), 'ours'),
         shells_contender(b, 'redis-cli + server', shells, puts, redis_place,
                          lambda d: ' '.join(redis.cli('set')) + f' "$k" {VALUE}',
                          lambda d: int(b.run(redis.cli('dbsize'))), before=redis.start, after=redis.stop),

@@ -8,9 +8,7 @@ from goals import US
 from measure import Case, Contender, Sample, curve
 from rows_command import MS, VALUE, Counter, put_contender
 from rows_library import writers
-from stores import conf, lib_filled, lsm_loaded, one_record
-
-MIB = 1 << 20
+from stores import conf, lib_filled, lsm_load, lsm_loaded, one_record
 
 
 def row_growth_memory(b):
@@ -151,8 +149,7 @@ def row_growth_values(b):
         return [Sample(values_of(b, size).stat().st_size / sample.value / 1e6, sample.cpu_s, sample.rss_kib)]
 
     def load(size):
-        where = b.fresh('growth-load')
-        return rate(['sh', '-c', f'{b.ours("lsm-put")} -d {where} --batch && {b.ours("lsm-flush")} -d {where}'], size)
+        return rate(lsm_load(b, b.fresh('growth-load')), size)
 
     yield curve('growth-values', 'load into a table, 16 MB', 'bytes in a value', 'MB/s', True, [
         (US, 'ours', sizes, load),

@@ -9,6 +9,7 @@ import sys
 
 from goals import US
 from measure import Case, Contender, Failed, Sample, Skip
+from stores import lsm_count, lsm_load
 
 SETS = {
     'packages': 'packages of Debian: name and version -> control paragraph',
@@ -74,8 +75,7 @@ def row_real(b):
             return Contender(who, lambda: load(who, place, argv, form, check), kind)
 
         loads = [
-            contender(US, 'real-lsm', lambda d: ['sh', '-c', f'{b.ours("lsm-put")} -d {d} --batch && {b.ours("lsm-flush")} -d {d}'],
-                      'tsv', 'ours', lambda d: int(b.run([b.ours('lsm-scan'), '-c', '-d', d]))),
+            contender(US, 'real-lsm', lambda d: lsm_load(b, d), 'tsv', 'ours', lambda d: lsm_count(b, d)),
             contender('ldb load', 'real-ldb', lambda d: [b.tool('ldb'), f'--db={d}', '--create_if_missing', '--hex', 'load'], 'ldb'),
             contender('mdb_load', 'real-lmdb', lambda d: ['sh', '-c', f'mkdir {d} && {b.tool("mdb_load")} {d}'], 'dump'),
             contender('sqlite3', 'real-sqlite', lambda d: [b.tool('sqlite3'), d], 'sql'),

@@ -3,7 +3,7 @@
 
 from goals import US
 from measure import Case, Contender, Failed
-from stores import cdb_loaded, ldb_loaded, lib_filled, lsm_loaded, newest_table, sqlite_loaded, sqlite_script
+from stores import cdb_loaded, ldb_loaded, lib_filled, lsm_count, lsm_load, lsm_loaded, newest_table, sqlite_loaded, sqlite_script
 
 
 def row_load(b):
@@ -19,11 +19,8 @@ def row_load(b):
             return samples
         return run
 
-    def lsm(where):
-        return ['sh', '-c', f'{b.ours("lsm-put")} -d {where} --batch && {b.ours("lsm-flush")} -d {where}']
-
     def lsm_check(where):
-        stored = int(b.run([b.ours('lsm-scan'), '-c', '-d', where]))
+        stored = lsm_count(b, where)
         if stored != count:
             raise Failed(f'{stored} of {count} records stored')
 
@@ -38,7 +35,7 @@ def row_load(b):
         return where
 
     yield Case('load', f'{count} records', 's', False, [
-        Contender(US, stream(lsm, lambda: tsv, lambda: b.fresh('load-lsm'), lsm_check), 'ours'),
+        Contender(US, stream(lambda d: lsm_load(b, d), lambda: tsv, lambda: b.fresh('load-lsm'), lsm_check), 'ours'),
         Contender('sort', lambda: b.timed(['env', 'LC_ALL=C', b.tool('sort'), '-o', b.work / 'sorted', tsv]), 'floor'),
         Contender('cdb (not ordered)', lambda: b.timed([b.tool('cdb'), '-c', b.fresh('load.cdb'), b.data('cdb', count)]),
                   ordered=False),

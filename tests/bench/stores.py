@@ -23,6 +23,15 @@ def one_record(b, count):
     return line.split('\t')
 
 
+def lsm_load(b, where):
+    """The command that loads its stdin, durably and into a table."""
+    return ['sh', '-c', f'{b.ours("lsm-put")} -d {where} --batch && {b.ours("lsm-flush")} -d {where}']
+
+
+def lsm_count(b, where):
+    return int(b.run([b.ours('lsm-scan'), '-c', '-d', where]))
+
+
 def lsm_loaded(b, name, count, flush, tables=1, **settings):
     """A store of ours with `count` records, in the memtable or in tables."""
     def make():
