@@ -152,6 +152,12 @@ static int stream_grow(const struct decompressor *d, struct buf *out, uint64_t s
 	return 0;
 }
 
+/* Memory that out had before may have held more than there may be. */
+static int stream_check(const struct decompressor *d, uint64_t size, const struct buf *out, const char *codec)
+{
+	return out->size > limit_of(d) || (size != SIZE_UNKNOWN && out->size != size) ? fail_damaged(codec) : 0;
+}
+
 static unsigned stream_room(const struct buf *out)
 {
 	size_t room = out->cap - out->size;
@@ -195,9 +201,7 @@ static int decompress_zlib(const struct decompressor *d, int window, uint64_t si
 	if (!rc)
 		rc = inflate_all(d, &z, size, out);
 	inflateEnd(&z);
-	if (!rc && size != SIZE_UNKNOWN && out->size != size)
-		rc = fail_damaged("Zlib");
-	return rc;
+	return rc ? rc : stream_check(d, size, out, "Zlib");
 }
 
 static int bzip2_all(const struct decompressor *d, bz_stream *z, uint64_t size, struct buf *out)
@@ -235,9 +239,7 @@ static int decompress_bzip2(const struct decompressor *d, uint64_t size, struct 
 		return fail_memory();
 	rc = bzip2_all(d, &z, size, out);
 	BZ2_bzDecompressEnd(&z);
-	if (!rc && size != SIZE_UNKNOWN && out->size != size)
-		rc = fail_damaged("BZip2");
-	return rc;
+	return rc ? rc : stream_check(d, size, out, "BZip2");
 }
 
 /* ---------------------------------------------------------------- dialects */
