@@ -8,15 +8,20 @@
 
 #include "unit.h"
 
-static int try(enum dialect dialect, uint8_t type, struct sst_slice in, struct buf *out)
+static int try_within(uint64_t limit, enum dialect dialect, uint8_t type, struct sst_slice in, struct buf *out)
 {
-	struct decompressor d = {.dialect = dialect};
+	struct decompressor d = {.dialect = dialect, .limit = limit};
 	uint8_t *copy = malloc(in.size ? in.size : 1);
 	memcpy(copy, in.data, in.size);
 	int rc = decompress(&d, type, slice_of(copy, in.size), true, out);
 	decompressor_release(&d);
 	free(copy);
 	return rc;
+}
+
+static int try(enum dialect dialect, uint8_t type, struct sst_slice in, struct buf *out)
+{
+	return try_within(0, dialect, type, in, out);
 }
 
 /* A size that so few bytes cannot stand for is refused before memory is asked for. */
@@ -32,6 +37,18 @@ static void test_impossible_sizes(void)
 		CHECK_EQ(out.cap, 0);
 		buf_release(&in);
 	}
+}
+
+/* A limit that the caller sets. */
+static void test_smaller_limit(void)
+{
+	char zeros[2000] = {0}, packed[3000];
+	size_t n = sizeof(packed);
+	struct buf out = {0};
+	CHECK(snappy_compress(zeros, sizeof(zeros), packed, &n) == SNAPPY_OK);
+	CHECK_EQ(try_within(2000, DIALECT_ROCKSDB, COMPRESSION_SNAPPY, slice_of((uint8_t *)packed, n), &out), 0);
+	CHECK_EQ(try_within(1999, DIALECT_ROCKSDB, COMPRESSION_SNAPPY, slice_of((uint8_t *)packed, n), &out), SST_ECORRUPT);
+	buf_release(&out);
 }
 
 static void test_unknown_types(void)
@@ -58,6 +75,8 @@ static void test_unsized_stream(void)
 	CHECK_EQ(out.size, N);
 	CHECK(memcmp(out.data, zeros, N) == 0);
 	CHECK_EQ(try(DIALECT_LEVELDB, 4, slice_of(packed, z.total_out - 1), &out), SST_ECORRUPT);
+	CHECK_EQ(try_within(N, DIALECT_LEVELDB, 4, slice_of(packed, z.total_out), &out), 0);
+	CHECK_EQ(try_within(N / 2, DIALECT_LEVELDB, 4, slice_of(packed, z.total_out), &out), SST_ECORRUPT);
 	packed[z.total_out] = 0; /* something behind the end */
 	CHECK_EQ(try(DIALECT_LEVELDB, 4, slice_of(packed, z.total_out + 1), &out), SST_ECORRUPT);
 	deflateEnd(&z);
@@ -104,6 +123,7 @@ static void test_every_codec_survives_junk(void)
 int main(void)
 {
 	RUN(test_impossible_sizes);
+	RUN(test_smaller_limit);
 	RUN(test_unknown_types);
 	RUN(test_unsized_stream);
 	RUN(test_wrong_size);
