@@ -456,12 +456,23 @@ WRAP(ssize_t, getrandom, void *p, size_t n, unsigned flags)
 struct watched {
 	struct write_queue queue, *inner;
 	int fd;
+	uint64_t sync_id; /* of the one on its way */
 };
 
 static void watched_submit(struct write_queue *queue, struct write_request *r)
 {
 	struct watched *w = (struct watched *)queue;
+	if (r->sync)
+		trace('B', w->fd, w->sync_id = atomic_fetch_add(&sync_id, 1), NULL, 0);
 	w->inner->ops->submit(w->inner, r);
+}
+
+static void watch_sync(struct watched *w, struct write_request *r)
+{
+	int e = fault("fdatasync", w->fd, NULL);
+	if (e)
+		r->result = -e;
+	trace(r->result ? 'F' : 'S', w->fd, w->sync_id, NULL, 0);
 }
 
 /* A write that the plan makes short was done whole; only what was told is recorded. */
@@ -471,6 +482,10 @@ static int watched_wait(struct write_queue *queue, struct write_request **r)
 	int rc = w->inner->ops->wait(w->inner, r);
 	if (rc < 0)
 		return rc;
+	if ((*r)->sync) {
+		watch_sync(w, *r);
+		return 0;
+	}
 	int e = fault("write", w->fd, NULL);
 	if (e == SHORT && (*r)->result > 1)
 		(*r)->result /= 2;

@@ -13,10 +13,11 @@
 #include <sys/uio.h>
 
 struct write_request {
+	bool sync; /* not a write: fdatasync of what is done by now; result 0 or -errno */
 	uint64_t offset;
 	const uint8_t *data;
 	size_t size;
-	unsigned buffer; /* the one that data lies in */
+	unsigned buffer; /* the one that data lies in; of a sync: depth */
 	int result;	 /* when done: bytes written, or -errno */
 	struct write_request *next; /* the queue's */
 };
@@ -24,7 +25,8 @@ struct write_request {
 struct write_queue;
 
 struct write_queue_ops {
-	/* Takes a request, borrowed until wait gives it back. REQUIRES: fewer than `depth` are with the queue. */
+	/* Takes a request, borrowed until wait gives it back. REQUIRES: fewer than `depth` writes, and no sync if it is
+	 * one, are with the queue. */
 	void (*submit)(struct write_queue *q, struct write_request *r);
 	/* Waits until one is done. -errno: the queue is broken, and what it holds may be read by the kernel at any
 	 * later time. REQUIRES: at least one is with the queue. */

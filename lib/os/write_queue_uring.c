@@ -19,8 +19,10 @@ struct uring_queue {
 static void uring_submit(struct write_queue *queue, struct write_request *r)
 {
 	struct uring_queue *q = (struct uring_queue *)queue;
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring); /* there is one for each of depth */
-	if (q->registered)
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&q->ring); /* there is one for each of depth, and one */
+	if (r->sync)
+		io_uring_prep_fsync(sqe, q->fd, IORING_FSYNC_DATASYNC);
+	else if (q->registered)
 		io_uring_prep_write_fixed(sqe, q->fd, r->data, (unsigned)r->size, r->offset, (int)r->buffer);
 	else
 		io_uring_prep_write(sqe, q->fd, r->data, (unsigned)r->size, r->offset);
@@ -73,7 +75,7 @@ int write_queue_uring(struct write_queue **out, int fd, const struct iovec *buff
 		return -ENOMEM;
 	q->queue.ops = &ops;
 	q->fd = fd;
-	int rc = io_uring_queue_init(depth, &q->ring, 0);
+	int rc = io_uring_queue_init(depth + 1, &q->ring, 0);
 	if (rc < 0) {
 		free(q);
 		return rc;

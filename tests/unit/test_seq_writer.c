@@ -174,7 +174,7 @@ static void test_name_taken(void)
 
 /* ---------------------------------------------------------------- a queue that misbehaves */
 
-enum { BUFFERS = 64 };
+enum { BUFFERS = 64 + 1 }; /* and one for a sync */
 
 static struct faults {
 	size_t cut;	  /* give the kernel at most this much of a request */
@@ -183,7 +183,9 @@ static struct faults {
 	int first, count; /* ... for so many completions, from this one on */
 	bool last_first;  /* completions in reverse */
 	bool break_wait;  /* the queue itself fails */
+	int sync_error;	  /* of syncs beside the writes */
 } faults;
+static int queue_syncs;
 
 struct between {
 	struct write_queue queue;
@@ -206,6 +208,11 @@ static void between_submit(struct write_queue *queue, struct write_request *r)
 
 static void fault_result(struct between *b, struct write_request *r)
 {
+	if (r->sync) {
+		queue_syncs++;
+		r->result = faults.sync_error ? faults.sync_error : r->result;
+		return;
+	}
 	int n = b->completions++;
 	if (n < faults.first || n >= faults.first + faults.count)
 		return;
@@ -363,6 +370,43 @@ static void test_close_early(void)
 		seq_writer_close(w);
 		without_faults();
 	}
+}
+
+static int write_and_finish(int sync_error, size_t n, bool *direct)
+{
+	with_faults((struct faults){.sync_error = sync_error});
+	struct seq_writer *w = open_writer(NULL);
+	*direct = strstr(seq_writer_mode(w), "O_DIRECT");
+	queue_syncs = sync_calls = 0;
+	int rc = write_pattern(w, n);
+	int end = seq_writer_finish(w);
+	CHECK(!rc || rc == end);
+	seq_writer_close(w);
+	without_faults();
+	return end;
+}
+
+/* The disk is made to write while there is more to come; what goes wrong with that is not forgotten. */
+static void test_sync_early(void)
+{
+	bool direct;
+	CHECK_EQ(write_and_finish(0, 15 * MIB, &direct), 0);
+	CHECK_EQ(queue_syncs, 0);
+	CHECK_EQ(write_and_finish(0, 40 * MIB, &direct), 0);
+	check_pattern("f", 40 * MIB);
+	CHECK_EQ(sync_calls, 1);
+	if (!direct) {
+		CHECK_EQ(queue_syncs, 0);
+		printf("skipped: no O_DIRECT in %s\n", directory);
+		return;
+	}
+	CHECK(queue_syncs == 1 || queue_syncs == 2);
+	CHECK_EQ(write_and_finish(-EIO, 40 * MIB, &direct), SST_EIO);
+	CHECK(strstr(sst_errmsg(), "cannot sync 'f': Input/output error"));
+	CHECK_EQ(sync_calls, 0);
+	CHECK_EQ(write_and_finish(-EINVAL, 70 * MIB, &direct), 0); /* the file system does not do it like that */
+	check_pattern("f", 70 * MIB);
+	CHECK_EQ(queue_syncs, 1);
 }
 
 /* A failed fsync is not tried again: the second would succeed over pages that are lost. */
@@ -543,6 +587,7 @@ int main(void)
 	RUN(test_einval_drops_direct);
 	RUN(test_errors_stay);
 	RUN(test_close_early);
+	RUN(test_sync_early);
 	RUN(test_sync_fails_once);
 	RUN(test_use_after_finish);
 	RUN(test_uring_refused);
