@@ -82,10 +82,9 @@ static int note_table(const struct table_builder *b, uint64_t number, struct edi
 	return rc ? rc : buf_check(&t->largest);
 }
 
-static int build_into(struct lsm *db, const struct memtable *m, struct seq_writer *w, uint64_t number, struct edit *e,
-	struct lsm_flushed *out)
+static int build_into(struct lsm *db, const struct memtable *m, struct seq_writer *w, uint64_t number, struct pool *pool,
+	struct edit *e, struct lsm_flushed *out)
 {
-	struct pool *pool = pool_new(0);
 	struct table_options options = {
 		.block_size = db->config.block_size,
 		.compression = db->config.zstd ? COMPRESSION_ZSTD : COMPRESSION_NONE,
@@ -107,12 +106,12 @@ static int build_into(struct lsm *db, const struct memtable *m, struct seq_write
 		out->table_bytes = rc ? 0 : table_builder_stats(b)->file_size;
 		table_builder_free(b);
 	}
-	pool_free(pool);
 	return rc;
 }
 
 /* The memtable as table `number`, durable with its name; *e says so. On failure nothing is left. */
-static int build_table(struct lsm *db, const struct memtable *m, uint64_t number, struct edit *e, struct lsm_flushed *out)
+static int build_table(struct lsm *db, const struct memtable *m, uint64_t number, struct pool *pool, struct edit *e,
+	struct lsm_flushed *out)
 {
 	struct seq_writer *w;
 	struct seq_writer_options options = {.expected_size = memtable_bytes(m)};
@@ -122,7 +121,7 @@ static int build_table(struct lsm *db, const struct memtable *m, uint64_t number
 		return rc;
 	KILL_POINT("flush-table-created");
 	store_log(db, 1, "%s: %s", out->table, seq_writer_mode(w));
-	rc = build_into(db, m, w, number, e, out);
+	rc = build_into(db, m, w, number, pool, e, out);
 	seq_writer_close(w);
 	KILL_POINT("flush-table-written");
 	if (!rc)
@@ -307,7 +306,7 @@ static int record(struct lsm *db, struct view *v, struct edit *e, uint64_t n)
 	return rc ? rc : publish(db, v);
 }
 
-static int flush_generation(struct lsm *db, struct view *v, struct lsm_flushed *out)
+static int flush_generation(struct lsm *db, struct view *v, struct pool *pool, struct lsm_flushed *out)
 {
 	uint64_t begin = clock_monotonic_ns(), n = v->oldest;
 	struct memtable *m;
@@ -317,8 +316,8 @@ static int flush_generation(struct lsm *db, struct view *v, struct lsm_flushed *
 	if (rc)
 		return rc < 0 ? rc : fail(SST_ECORRUPT, "a frozen memtable segment is gone");
 	if (memtable_entries(m)) {
-		memtable_warm(m);
-		rc = build_table(db, m, atomic_fetch_add(&db->control->next_file, 1), &e, out);
+		memtable_warm(m, pool);
+		rc = build_table(db, m, atomic_fetch_add(&db->control->next_file, 1), pool, &e, out);
 	}
 	if (!rc)
 		rc = record(db, v, &e, n);
@@ -339,22 +338,25 @@ static void note_failure(struct lsm *db)
 static int flush_frozen(struct lsm *db, struct view *v, uint64_t until,
 	void (*done)(void *arg, const struct lsm_flushed *f), void *arg)
 {
-	while (v->oldest < until) {
+	int rc = 0;
+	struct pool *pool = v->oldest < until ? pool_new(0) : NULL;
+	while (!rc && v->oldest < until) {
 		struct lsm_flushed f;
-		int rc = flush_generation(db, v, &f);
+		rc = flush_generation(db, v, pool, &f);
 		if (rc) {
 			note_failure(db);
-			return rc;
+			break;
 		}
 		atomic_fetch_add(&db->control->flushes, 1);
 		db->control->flush_error[0] = 0;
 		KILL_POINT("flush-sweep");
-		store_sweep(db, v);
+		store_sweep(db, v, pool);
 		KILL_POINT("flush-swept");
 		if (done && f.entries)
 			done(arg, &f);
 	}
-	return 0;
+	pool_free(pool);
+	return rc;
 }
 
 /* ---- the verb */

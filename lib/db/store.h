@@ -189,7 +189,9 @@ int view_memtable_find(struct lsm *db, uint64_t generation, struct memtable **m)
 int view_memtable_own(struct lsm *db, uint64_t generation, struct memtable *m);
 /* A free slot of db->mapped; the oldest generation's is freed when there is none. */
 struct memtable *view_slot(struct lsm *db);
-/* Unmaps memtables older than `oldest`. */
+/* Gives away one of those that are older than `oldest`, for the caller to close. False: there is none. */
+bool view_detach(struct lsm *db, uint64_t oldest, struct memtable *out);
+/* Closes them. */
 void view_forget(struct lsm *db, uint64_t oldest);
 /* db->version = the tables of v. SST_NO: the MANIFEST is gone (the view has moved). */
 int view_version(struct lsm *db, const struct view *v);

@@ -3,6 +3,9 @@
  * Sweep: what is no longer named goes away, after what names its successor is durable.
  *
  * Only names that we or RocksDB give (filename.h), and never while an edit of the MANIFEST is in doubt.
+ *
+ * Most of the time goes where the kernel takes back memory page by page: that of the segment and that of the log, which are of
+ * a size. So the one goes on a worker while the other goes here.
  */
 #include "db/flush.h"
 #include "os/kill_point.h"
@@ -61,15 +64,23 @@ static void sweep_segments(struct lsm *db, uint64_t oldest)
 		if (removed == SST_NO && oldest - n > 1)
 			break;
 	}
-	view_forget(db, oldest);
 }
 
-void store_sweep(struct lsm *db, const struct view *v)
+/* A memtable that has no name any more, on its way out. */
+struct drop {
+	struct pool_job job;
+	struct memtable memtable;
+};
+
+static void drop_run(struct pool_job *job, unsigned worker)
+{
+	(void)worker;
+	memtable_close(&((struct drop *)job)->memtable);
+}
+
+static void sweep_files(struct lsm *db, const struct view *v)
 {
 	struct sweep s = {.db = db, .log_number = db->version.log_number, .manifest_number = v->manifest_number};
-	if (atomic_load(&db->control->manifest_failed))
-		return;
-	sweep_segments(db, v->oldest);
 	s.tables = calloc(db->version.table_count + 1, sizeof(*s.tables));
 	if (!s.tables)
 		return;
@@ -78,4 +89,23 @@ void store_sweep(struct lsm *db, const struct view *v)
 	qsort(s.tables, s.table_count, sizeof(*s.tables), file_number_cmp);
 	(void)dir_list(db->dirfd, sweep_file, &s);
 	free(s.tables);
+}
+
+void store_sweep(struct lsm *db, const struct view *v, struct pool *pool)
+{
+	struct drop drops[MAPPED_MAX];
+	unsigned n = 0;
+	if (atomic_load(&db->control->manifest_failed))
+		return;
+	sweep_segments(db, v->oldest);
+	for (; n < MAPPED_MAX && view_detach(db, v->oldest, &drops[n].memtable); n++) {
+		drops[n].job.run = drop_run;
+		if (pool)
+			pool_submit(pool, &drops[n].job);
+		else
+			drop_run(&drops[n].job, 0);
+	}
+	sweep_files(db, v);
+	while (pool && n)
+		pool_wait(pool, &drops[--n].job);
 }

@@ -116,11 +116,22 @@ int view_memtable_find(struct lsm *db, uint64_t generation, struct memtable **ou
 	return open_segment(db, d, generation, *out);
 }
 
-void view_forget(struct lsm *db, uint64_t oldest)
+bool view_detach(struct lsm *db, uint64_t oldest, struct memtable *out)
 {
 	for (struct memtable *m = db->mapped; m < db->mapped + MAPPED_MAX; m++)
-		if (memtable_is_open(m) && m->generation < oldest)
-			memtable_close(m);
+		if (memtable_is_open(m) && m->generation < oldest) {
+			*out = *m;
+			*m = (struct memtable){.segment.fd = -1};
+			return true;
+		}
+	return false;
+}
+
+void view_forget(struct lsm *db, uint64_t oldest)
+{
+	struct memtable m;
+	while (view_detach(db, oldest, &m))
+		memtable_close(&m);
 }
 
 static bool memtable_missing(struct lsm *db, const struct view *v)

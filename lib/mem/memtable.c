@@ -123,10 +123,44 @@ int memtable_map(struct memtable *m)
 	return 0;
 }
 
-void memtable_warm(struct memtable *m)
+#define WARM_PIECES 16
+#define WARM_PIECE_MIN (UINT64_C(4) << 20)
+
+struct warm {
+	struct pool_job job;
+	struct segment *segment;
+	uint64_t from, to;
+};
+
+static void warm_run(struct pool_job *job, unsigned worker)
+{
+	struct warm *w = (struct warm *)job;
+	(void)worker;
+	segment_warm(w->segment, w->from, w->to);
+}
+
+static void warm_by_pool(struct segment *s, uint64_t size, struct pool *pool)
+{
+	struct warm all[WARM_PIECES];
+	unsigned n = 0;
+	uint64_t piece = size / WARM_PIECES > WARM_PIECE_MIN ? size / WARM_PIECES : WARM_PIECE_MIN;
+	piece = (piece + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1); /* whole huge pages */
+	for (uint64_t from = 0; from < size; from += piece, n++) {
+		all[n] = (struct warm){{.run = warm_run}, s, from, size - from < piece ? size : from + piece};
+		pool_submit(pool, &all[n].job);
+	}
+	while (n)
+		pool_wait(pool, &all[--n].job);
+}
+
+void memtable_warm(struct memtable *m, struct pool *pool)
 {
 	uint64_t used = memtable_used(m);
-	if (m->segment.fd >= 0 && used <= m->segment.size && !segment_cut(&m->segment))
+	if (m->segment.fd < 0 || used > m->segment.size || segment_cut(&m->segment))
+		return;
+	if (pool)
+		warm_by_pool(&m->segment, used, pool);
+	else
 		segment_warm(&m->segment, 0, used);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/iter.h"
 #include "mem/tree.h"
+#include "os/pool.h"
 #include "os/segment.h"
 
 #define TOKEN_SIZE 16
@@ -53,8 +54,8 @@ int memtable_get(struct memtable *m, struct sst_slice key, uint64_t snapshot, co
  * `count` keys: after that it fails for nothing but damage, or when neither writing nor mapping is possible any more. */
 int memtable_insert(struct memtable *m, const struct buf *run);
 int memtable_prepare(struct memtable *m, struct sst_slice key, uint64_t tag, size_t count);
-/* For who reads all of one that is mapped: fills the page tables at once. A hint. */
-void memtable_warm(struct memtable *m);
+/* For who reads all of one that is mapped: fills the page tables at once, on all processors of the pool (NULL: one). A hint. */
+void memtable_warm(struct memtable *m, struct pool *pool);
 
 /* tree_insert of mem/tree.h with m->tree, for one that is mapped. */
 
