@@ -31,9 +31,9 @@
 static int open_table(struct check *c, struct check_table *t)
 {
 	struct file_id id;
-	int rc = file_open(&t->fd, c->db->dirfd, file_name(t->name, FILE_TABLE, t->meta->number), O_RDONLY, 0);
+	int rc = file_open_id(&t->fd, &id, c->db->dirfd, file_name(t->name, FILE_TABLE, t->meta->number), O_RDONLY, 0);
 	if (rc == SST_ENOENT) {
-		rc = file_open(&t->fd, c->db->dirfd, file_name(t->name, FILE_TABLE_LDB, t->meta->number), O_RDONLY, 0);
+		rc = file_open_id(&t->fd, &id, c->db->dirfd, file_name(t->name, FILE_TABLE_LDB, t->meta->number), O_RDONLY, 0);
 		if (rc == SST_ENOENT) {
 			check_say(c, LSM_FINDING_DAMAGE, file_name(t->name, FILE_TABLE, t->meta->number),
 				"is missing, the MANIFEST has it at level %u", t->meta->level);
@@ -41,8 +41,6 @@ static int open_table(struct check *c, struct check_table *t)
 			return 0;
 		}
 	}
-	if (!rc)
-		rc = file_identify(t->fd, &id, t->name);
 	if (rc) {
 		t->gone = true;
 		return check_failure(c, rc, t->name);

@@ -274,11 +274,10 @@ static int catch_up(struct lsm *db, struct view *v)
 	if (atomic_load(&db->control->manifest_failed))
 		return publish_renewed(db, v);
 	int fd;
-	rc = file_open(&fd, db->dirfd, file_name(name, FILE_MANIFEST, v->manifest_number), O_RDWR, 0);
+	rc = file_open_id(&fd, &id, db->dirfd, file_name(name, FILE_MANIFEST, v->manifest_number), O_RDWR, 0);
 	if (rc)
 		return rc;
-	rc = file_identify(fd, &id, name);
-	if (!rc && id.size > v->manifest_size)
+	if (id.size > v->manifest_size)
 		rc = adopt(db, v, name, fd);
 	file_close(&fd);
 	return rc;

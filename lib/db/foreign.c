@@ -46,9 +46,7 @@ struct foreign {
 static int open_blob(struct lsm *db, struct open_blob *b)
 {
 	struct file_id id;
-	int rc = file_open(&b->fd, db->dirfd, file_name(b->name, FILE_BLOB, b->number), O_RDONLY, 0);
-	if (!rc)
-		rc = file_identify(b->fd, &id, b->name);
+	int rc = file_open_id(&b->fd, &id, db->dirfd, file_name(b->name, FILE_BLOB, b->number), O_RDONLY, 0);
 	if (!rc)
 		file_source_init(&b->source, b->fd, id.size, b->name);
 	return rc;

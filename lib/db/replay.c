@@ -120,11 +120,10 @@ int wal_replay(int dirfd, uint64_t number, uint64_t from, const struct replay_si
 	struct log_reader log;
 	struct file_id id;
 	*r = (struct replayed){0};
-	int fd, rc = file_open(&fd, dirfd, file_name(name, FILE_WAL, number), O_RDONLY, 0);
+	int fd, rc = file_open_id(&fd, &id, dirfd, file_name(name, FILE_WAL, number), O_RDONLY, 0);
 	if (rc)
 		return rc;
-	rc = file_identify(fd, &id, name);
-	if (!rc && id.size < from)
+	if (id.size < from)
 		rc = fail(SST_ECORRUPT, "'%s' has %llu bytes, %llu were written", name, (unsigned long long)id.size,
 			(unsigned long long)from);
 	if (!rc) {

@@ -58,13 +58,12 @@ static int open_file(struct sst_table *t, struct source **source)
 {
 	struct file_id id;
 	int fd;
-	int rc = file_open(&fd, AT_FDCWD, t->name, O_RDONLY, 0);
+	int rc = file_open_id(&fd, &id, AT_FDCWD, t->name, O_RDONLY, 0);
 	if (rc)
 		return rc;
-	rc = file_identify(fd, &id, t->name);
-	file_source_init(&t->file, fd, rc ? 0 : id.size, t->name);
+	file_source_init(&t->file, fd, id.size, t->name);
 	*source = &t->file.source;
-	return rc;
+	return 0;
 }
 
 static int open_table(struct sst_table *t, struct source *source)

@@ -80,11 +80,11 @@ static void close_least_used(struct lsm *db)
 	close_at(db, least);
 }
 
-static int open_file(struct lsm *db, struct open_table *o)
+static int open_file(struct lsm *db, struct open_table *o, struct file_id *id)
 {
-	int rc = file_open(&o->fd, db->dirfd, file_name(o->name, FILE_TABLE, o->number), O_RDONLY, 0);
+	int rc = file_open_id(&o->fd, id, db->dirfd, file_name(o->name, FILE_TABLE, o->number), O_RDONLY, 0);
 	if (rc == SST_ENOENT) /* LevelDB's name for it, which RocksDB takes as well */
-		rc = file_open(&o->fd, db->dirfd, file_name(o->name, FILE_TABLE_LDB, o->number), O_RDONLY, 0);
+		rc = file_open_id(&o->fd, id, db->dirfd, file_name(o->name, FILE_TABLE_LDB, o->number), O_RDONLY, 0);
 	return rc == SST_ENOENT ? VIEW_MOVED : rc;
 }
 
@@ -96,10 +96,7 @@ static int open_one(struct lsm *db, const struct table_meta *meta, struct open_t
 		.cache_number = meta->number,
 		.crew = &db->crew};
 	struct file_id id;
-	int rc = open_file(db, o);
-	if (rc)
-		return rc;
-	rc = file_identify(o->fd, &id, o->name);
+	int rc = open_file(db, o, &id);
 	if (rc)
 		return rc;
 	if (id.size != meta->size)

@@ -36,7 +36,21 @@ static int open_retry(int dirfd, const char *name, int flags, mode_t mode)
 	return above_standard(fd);
 }
 
-int file_open(int *fd, int dirfd, const char *name, int flags, mode_t mode)
+static void fill_id(struct file_id *id, const struct statx *st)
+{
+	*id = (struct file_id){
+		.device = makedev(st->stx_dev_major, st->stx_dev_minor),
+		.inode = st->stx_ino,
+		.size = st->stx_size,
+		.mtime_ns = (uint64_t)st->stx_mtime.tv_sec * 1000000000u + st->stx_mtime.tv_nsec,
+	};
+	if (st->stx_mask & STATX_BTIME)
+		id->birth_ns = (uint64_t)st->stx_btime.tv_sec * 1000000000u + st->stx_btime.tv_nsec;
+}
+
+#define ID_MASK (STATX_TYPE | STATX_INO | STATX_SIZE | STATX_MTIME | STATX_BTIME)
+
+int file_open_id(int *fd, struct file_id *id, int dirfd, const char *name, int flags, mode_t mode)
 {
 	/* O_NONBLOCK: opening a FIFO must not wait for its other end. It means nothing for regular files.
 	 * A path that the user gave may be a symbolic link; a name inside a store is never one. */
@@ -48,18 +62,25 @@ int file_open(int *fd, int dirfd, const char *name, int flags, mode_t mode)
 		f = open_retry(dirfd, name, flags, mode);
 	if (f < 0)
 		return fail_errno("cannot %s '%s'", flags & O_CREAT ? "create" : "open", name);
-	struct stat st;
-	if (fstat(f, &st) < 0) {
+	struct statx st;
+	if (statx(f, "", AT_EMPTY_PATH, ID_MASK, &st) < 0) {
 		int rc = fail_errno("cannot examine '%s'", name);
 		close(f);
 		return rc;
 	}
-	if (!S_ISREG(st.st_mode)) {
+	if (!S_ISREG(st.stx_mode)) {
 		close(f);
 		return fail(SST_EIO, "'%s' is not a regular file", name);
 	}
+	fill_id(id, &st);
 	*fd = f;
 	return 0;
+}
+
+int file_open(int *fd, int dirfd, const char *name, int flags, mode_t mode)
+{
+	struct file_id id;
+	return file_open_id(fd, &id, dirfd, name, flags, mode);
 }
 
 void file_close(int *fd)
@@ -166,20 +187,6 @@ void file_write_back(int fd, uint64_t offset, uint64_t n)
 	(void)sync_file_range(fd, (off_t)offset, (off_t)n, SYNC_FILE_RANGE_WRITE);
 }
 
-static void fill_id(struct file_id *id, const struct statx *st)
-{
-	*id = (struct file_id){
-		.device = makedev(st->stx_dev_major, st->stx_dev_minor),
-		.inode = st->stx_ino,
-		.size = st->stx_size,
-		.mtime_ns = (uint64_t)st->stx_mtime.tv_sec * 1000000000u + st->stx_mtime.tv_nsec,
-	};
-	if (st->stx_mask & STATX_BTIME)
-		id->birth_ns = (uint64_t)st->stx_btime.tv_sec * 1000000000u + st->stx_btime.tv_nsec;
-}
-
-#define ID_MASK (STATX_TYPE | STATX_INO | STATX_SIZE | STATX_MTIME | STATX_BTIME)
-
 int file_identify(int fd, struct file_id *id, const char *name)
 {
 	struct statx st;
@@ -248,12 +255,11 @@ int file_give(int fd, uid_t uid, gid_t gid, const char *name)
 
 int file_read_all(int dirfd, const char *name, struct buf *out, size_t max)
 {
-	int fd, rc = file_open(&fd, dirfd, name, O_RDONLY, 0);
+	struct file_id id;
+	int fd, rc = file_open_id(&fd, &id, dirfd, name, O_RDONLY, 0);
 	if (rc)
 		return rc == SST_ENOENT ? SST_NO : rc;
-	struct file_id id;
-	rc = file_identify(fd, &id, name);
-	if (!rc && id.size > max)
+	if (id.size > max)
 		rc = fail(SST_ECORRUPT, "'%s' has %llu bytes, more than %zu", name, (unsigned long long)id.size,
 			max);
 	if (!rc && !buf_reserve(out, (size_t)id.size))

@@ -25,6 +25,7 @@ struct file_id {
 /* Opens; *fd is a descriptor to close with file_close. Flags as of open(2): O_RDONLY, O_RDWR, plus O_CREAT |
  * O_EXCL, O_DIRECT. A created file gets `mode` (with the umask). SST_ENOENT, SST_EIO, SST_EFULL. */
 int file_open(int *fd, int dirfd, const char *name, int flags, mode_t mode);
+int file_open_id(int *fd, struct file_id *id, int dirfd, const char *name, int flags, mode_t mode); /* and file_identify */
 void file_close(int *fd); /* accepts -1; sets -1 */
 
 /* name is for the message only. A file that ends early is SST_ECORRUPT. */

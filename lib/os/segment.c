@@ -93,12 +93,11 @@ int segment_anonymous(struct segment *s, uint64_t size)
 int segment_find(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only)
 {
 	*s = (struct segment){.fd = -1, .read_only = read_only};
-	int rc = file_open(&s->fd, dirfd, name, read_only ? O_RDONLY : O_RDWR, 0);
+	struct file_id id;
+	int rc = file_open_id(&s->fd, &id, dirfd, name, read_only ? O_RDONLY : O_RDWR, 0);
 	if (rc)
 		return rc == SST_ENOENT ? SST_NO : rc;
-	struct file_id id;
-	rc = file_identify(s->fd, &id, name);
-	if (!rc && (id.size < size_min || id.size > INT64_MAX))
+	if ((id.size < size_min || id.size > INT64_MAX))
 		rc = fail(SST_ECORRUPT, "segment '%s' has %llu bytes, less than %llu", name, (unsigned long long)id.size,
 			(unsigned long long)size_min);
 	if (!rc) {

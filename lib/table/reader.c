@@ -21,9 +21,22 @@
 
 /* ---------------------------------------------------------------- opening */
 
+/* The tail of a large table has no room for its filter and index, and a get that passes through many small ones spends
+ * most of its time on what it reads of each. */
+#define TAIL_MIN ((uint64_t)4096)
+#define TAIL_MAX ((uint64_t)8192)
+#define TAIL_SHARE 16 /* filter and index are about a 40th of a table of ours */
+
+static size_t choose_tail(uint64_t file_size)
+{
+	uint64_t n = file_size / TAIL_SHARE;
+	n = n < TAIL_MIN ? TAIL_MIN : n > TAIL_MAX ? TAIL_MAX : n;
+	return (size_t)(file_size < n ? file_size : n);
+}
+
 static int read_tail(struct block_source *s)
 {
-	size_t n = s->file->size < TABLE_TAIL_SIZE ? (size_t)s->file->size : TABLE_TAIL_SIZE;
+	size_t n = choose_tail(s->file->size);
 	if (!buf_reserve(&s->tail, n + 1))
 		return fail_memory();
 	int rc = s->file->read(s->file, s->file->size - n, s->tail.data, n);

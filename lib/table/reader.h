@@ -3,7 +3,7 @@
  * Reading a table: RocksDB's block-based table of format versions 0 to 7, and LevelDB's. What is read, and the
  * order of looking:
  *
- *     open          the last TABLE_TAIL_SIZE bytes in one read: footer, metaindex and properties are mostly there
+ *     open          the tail in one read: footer, metaindex and properties, and of a small table its filter and index
  *     table_get     [filter] -> index -> one data block; filter, index and range tombstones are read when first
  *                   needed and kept, so is the data block of the last get, and others in a cache
  *     table_iter    index -> data blocks, read ahead while the walk goes on
@@ -22,8 +22,6 @@
 #include "table/block_cache.h"
 #include "table/index.h"
 #include "table/range_del.h"
-
-#define TABLE_TAIL_SIZE 8192u
 
 struct table_read_options {
 	/* The largest sequence of the file's MANIFEST entry: in a file made for ingestion every entry has it.

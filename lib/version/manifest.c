@@ -215,10 +215,8 @@ int manifest_read(
 {
 	char name[FILE_NAME_MAX];
 	struct file_id id;
-	int fd, rc = file_open(&fd, dirfd, file_name(name, FILE_MANIFEST, number), O_RDONLY, 0);
+	int fd, rc = file_open_id(&fd, &id, dirfd, file_name(name, FILE_MANIFEST, number), O_RDONLY, 0);
 	*v = (struct version){.manifest_number = number};
-	if (!rc)
-		rc = file_identify(fd, &id, name);
 	if (!rc) {
 		struct file_source s;
 		v->file_size = id.size < limit ? id.size : limit;
