@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Encoders take a piece of the field at a time, as much as can at worst fill the room they ask
- * for, and go over it eight bytes at once: a word is copied and, in the same breath, searched
+ * for, and go over it eight or sixteen bytes at once: they are copied and, in the same breath, searched
  * for the first byte that needs more than copying. UTF-8 sequences may reach over the end of a
  * piece, not over the field's.
  */
 #include "field.h"
 
 #include "base/coding.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #define EVERY_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
 
@@ -74,18 +78,23 @@ static inline uint64_t zero_bytes(uint64_t w)
 	return (w - EVERY_BYTE(1)) & ~w & EVERY_BYTE(0x80);
 }
 
-/* High bit of every byte that is < 0x20, 0x7f, >= 0x80, or a backslash; exact up to the lowest.
- */
-static inline uint64_t special_bytes(uint64_t w)
+/* High bit of every byte that is < 0x20, 0x7f, >= 0x80, a backslash, or (json) a quote; exact up to the lowest. */
+static inline uint64_t special_bytes(uint64_t w, bool json)
 {
 	uint64_t low = (w - EVERY_BYTE(0x20)) & ~w;
 	return ((low | w) & EVERY_BYTE(0x80)) | zero_bytes(w ^ EVERY_BYTE('\\')) |
-	       zero_bytes(w ^ EVERY_BYTE(0x7f));
+	       zero_bytes(w ^ EVERY_BYTE(0x7f)) | (json ? zero_bytes(w ^ EVERY_BYTE('"')) : 0);
 }
 
-static inline uint64_t json_special_bytes(uint64_t w)
+/* The n < 8 bytes at p, and spaces, which are not special. */
+static inline uint64_t load_last(const uint8_t *p, size_t n)
 {
-	return special_bytes(w) | zero_bytes(w ^ EVERY_BYTE('"'));
+	uint64_t w;
+	if (n >= 4)
+		w = load32(p) | (uint64_t)load32(p + n - 4) << 8 * (n - 4);
+	else
+		w = p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+	return w | EVERY_BYTE(' ') << 8 * n;
 }
 
 /* Eight hex digits of four bytes. */
@@ -107,11 +116,38 @@ static inline void put_hex_byte(uint8_t *d, uint8_t c)
 
 /* ---------------------------------------------------------------- escapes */
 
-/* special: high bits of the bytes of a word that cannot be copied, exact up to the lowest. one: copies or escapes what is
- * at *p, one character, and returns where it ended. piece: bytes that at worst fill OUTPUT_ROOM_MAX. Made anew for each
- * form, so that nothing is called per word. */
+#define COPIED_MAX 16
+
+/* Copies up to COPIED_MAX of the `left` bytes at p. Returns how many need no more than that: all it took, or those in front of
+ * a *special one. Writes COPIED_MAX bytes at d, whatever it returns. */
+static inline __attribute__((always_inline)) size_t copy_plain(uint8_t *d, const uint8_t *p, size_t left, bool json,
+	bool *special)
+{
+#if defined(__SSE2__)
+	if (left >= COPIED_MAX) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i found = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* signed: and those from 0x80 on */
+		found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+		found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+		if (json)
+			found = _mm_or_si128(found, _mm_cmpeq_epi8(v, _mm_set1_epi8('"')));
+		_mm_storeu_si128((__m128i *)(void *)d, v);
+		unsigned bits = (unsigned)_mm_movemask_epi8(found);
+		*special = bits;
+		return bits ? (size_t)__builtin_ctz(bits) : COPIED_MAX;
+	}
+#endif
+	size_t n = left < 8 ? left : 8;
+	uint64_t w = n < 8 ? load_last(p, n) : load64(p), found = special_bytes(w, json);
+	store64(d, w);
+	*special = found;
+	return found ? (size_t)__builtin_ctzll(found) / 8 : n;
+}
+
+/* one: copies or escapes what is at *p, one character, and returns where it ended. piece: bytes that at worst fill
+ * OUTPUT_ROOM_MAX, but for COPIED_MAX. Made anew for each form, so that nothing is called for what is plain. */
 static inline __attribute__((always_inline)) void write_escaped(struct output *o, struct sst_slice field, size_t piece,
-	uint64_t (*special)(uint64_t w), uint8_t *(*one)(uint8_t *d, const uint8_t **p, const uint8_t *end))
+	bool json, uint8_t *(*one)(uint8_t *d, const uint8_t **p, const uint8_t *end))
 {
 	if (!field.size)
 		return;
@@ -120,16 +156,12 @@ static inline __attribute__((always_inline)) void write_escaped(struct output *o
 		uint8_t *room = output_room(o, OUTPUT_ROOM_MAX), *d = room;
 		const uint8_t *stop = (size_t)(end - p) > piece ? p + piece : end;
 		while (p < stop) {
-			if (end - p >= 8) {
-				uint64_t w = load64(p), found = special(w);
-				store64(d, w);
-				size_t plain = found ? (size_t)__builtin_ctzll(found) / 8 : 8;
-				p += plain;
-				d += plain;
-				if (!found)
-					continue;
-			}
-			d = one(d, &p, end);
+			bool special;
+			size_t plain = copy_plain(d, p, (size_t)(end - p), json, &special);
+			p += plain;
+			d += plain;
+			if (special)
+				d = one(d, &p, end);
 		}
 		output_advance(o, (size_t)(d - room));
 	}
@@ -165,7 +197,7 @@ static uint8_t *escape_one(uint8_t *d, const uint8_t **p, const uint8_t *end)
 
 void field_write_text(struct output *o, struct sst_slice field)
 {
-	write_escaped(o, field, TEXT_PIECE, special_bytes, escape_one);
+	write_escaped(o, field, TEXT_PIECE, false, escape_one);
 }
 
 /* What stands behind a backslash at p: its length, 0 when unknown; the byte it means in *c. */
@@ -297,7 +329,7 @@ size_t field_json_plain(const uint8_t *p, size_t n)
 {
 	size_t i = 0;
 	for (; i + 8 <= n; i += 8) {
-		uint64_t special = json_special_bytes(load64(p + i));
+		uint64_t special = special_bytes(load64(p + i), true);
 		if (special)
 			return i + (size_t)__builtin_ctzll(special) / 8;
 	}
@@ -306,7 +338,7 @@ size_t field_json_plain(const uint8_t *p, size_t n)
 
 void field_write_json(struct output *o, struct sst_slice field)
 {
-	write_escaped(o, field, JSON_PIECE, json_special_bytes, json_one);
+	write_escaped(o, field, JSON_PIECE, true, json_one);
 }
 
 /* ---------------------------------------------------------------- base64 */

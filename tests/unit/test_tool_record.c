@@ -133,6 +133,46 @@ static void test_text_escapes(void)
 	}
 }
 
+/* What becomes of one byte that no UTF-8 sequence goes with. */
+static void escape_slowly(struct output *o, uint8_t c, bool json)
+{
+	char text[8];
+	const char *letters = json ? "\"\"\\\\\tt\nn\rr" : "\\\\\tt\nn\rr";
+	for (const char *l = letters; *l; l += 2)
+		if ((uint8_t)*l == c) {
+			output_char(o, '\\');
+			output_char(o, l[1]);
+			return;
+		}
+	snprintf(text, sizeof(text), c >= 0x20 && c < 0x7f ? "%c" : json ? "\\u%04x" : "\\x%02x", c);
+	output_str(o, text);
+}
+
+/* Every byte in every place of fields of every length around those that are copied at once, one or two of them. */
+static void test_every_byte_in_every_place(void)
+{
+	for (size_t n = 1; n <= 40; n++) {
+		uint8_t *field = malloc(n); /* nothing behind it */
+		for (unsigned c = 0; c < 256; c++)
+			for (size_t at = 0; at < 2 * n; at++) {
+				memset(field, 'a', n);
+				field[at % n] = (uint8_t)c;
+				if (at >= n)
+					field[n - 1] = (uint8_t)c;
+				for (int json = 0; json < (c < 0x80 ? 2 : 1); json++) { /* JSON takes valid UTF-8 only */
+					static uint8_t want[1024];
+					struct output o = memory(), w = {.data = want, .cap = sizeof(want), .fd = -1};
+					for (size_t i = 0; i < n; i++)
+						escape_slowly(&w, field[i], json);
+					(json ? field_write_json : field_write_text)(&o, slice_of(field, n));
+					CHECK_EQ(o.size, w.size);
+					CHECK(memcmp(o.data, want, w.size) == 0);
+				}
+			}
+		free(field);
+	}
+}
+
 static void test_bad_fields(void)
 {
 	static const struct {
@@ -266,6 +306,7 @@ int main(void)
 	RUN(test_utf8_across_pieces);
 	RUN(test_output_stays_within_its_buffer);
 	RUN(test_text_escapes);
+	RUN(test_every_byte_in_every_place);
 	RUN(test_bad_fields);
 	RUN(test_records_through_a_pipe);
 	RUN(test_a_pause_is_told_once);
