@@ -278,7 +278,7 @@ int memtable_reserve(struct memtable *m, uint64_t bytes, uint64_t n)
 	if (rc)
 		return rc;
 	KILL_POINT("memtable-committed");
-	if (m->segment.base && to - have >= COMMIT_STEP)
+	if (m->segment.base && to - have >= COMMIT_STEP && bytes < RUN_WRITE_MIN) /* a long run goes another way */
 		segment_warm(&m->segment, (have + COMMIT_STEP - 1) & ~(COMMIT_STEP - 1), to);
 	atomic_store_explicit(&h->committed, to, memory_order_release);
 	return write_header(m, offsetof(struct tree_header, committed), offsetof(struct tree_header, entries));
