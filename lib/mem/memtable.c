@@ -37,7 +37,7 @@ struct memtable_header {
 	_Alignas(64) struct tree_header tree;
 };
 
-#define LAYOUT ((uint32_t)(sizeof(struct memtable_header) << 16 | sizeof(struct tree_record) << 8 | 2))
+#define LAYOUT ((uint32_t)(sizeof(struct memtable_header) << 16 | sizeof(struct tree_record) << 8 | 3))
 _Static_assert(sizeof(struct memtable_header) <= ARENA_START, "the header has a page of its own");
 
 uint64_t memtable_segment_size(uint64_t limit, uint64_t commit)

@@ -22,7 +22,8 @@
  * ones say nothing and the keys are compared. A leaf's prefix is what its two bounds (separators above it) have in
  * common, or the first part of that, so every key that can ever come there has it. An inner node never changes but for its
  * child slots, so its prefix is what its separators really share (or the first part of that), and a key is compared with
- * that prefix first.
+ * that prefix first: with its last four bytes, which the node has, if the nodes above vouch for the others, and
+ * else with the first separator, which is far away.
  *
  * separator[i] is the record that was the smallest in child i + 1 when it was split off; a key goes to the last
  * child whose separator is not greater. The bounds of a leaf are therefore records, too.
@@ -58,7 +59,7 @@ struct inner {
 	uint8_t level; /* > 0 */
 	uint8_t count; /* children */
 	uint16_t prefix_size;
-	uint32_t reserved;
+	uint32_t prefix_end; /* digest of its last four bytes, or of all of it when there are fewer */
 	uint32_t digest[INNER_MAX - 1];
 	uint32_t separator[INNER_MAX - 1];
 	_Atomic uint32_t child[INNER_MAX];
@@ -355,23 +356,41 @@ static inline unsigned digest_rank(const uint32_t *digest, unsigned n, uint32_t 
 	return lo;
 }
 
+#define PREFIX_END 4
+
+static inline uint32_t prefix_end(struct sst_slice key, size_t prefix)
+{
+	return prefix ? digest_of(slice_of(key.data, prefix), prefix < PREFIX_END ? 0 : prefix - PREFIX_END) : 0;
+}
+
+/* How the key stands to those that begin with the prefix: before them, among them, behind them (< 0, 0, > 0). `shared`: bytes of
+ * the prefix that it surely has. 2: damage. */
+static int prefix_cmp(const struct tree *t, const struct inner *in, struct sst_slice key, size_t shared)
+{
+	size_t n = in->prefix_size;
+	if (n <= shared)
+		return 0;
+	if (n - shared <= PREFIX_END && key.size >= n) {
+		uint32_t d = prefix_end(key, n);
+		return d < in->prefix_end ? -1 : d > in->prefix_end;
+	}
+	const struct tree_record *first = record_at(t, in->separator[0]);
+	if (!first || first->key_size < n)
+		return 2;
+	size_t m = key.size < n ? key.size : n;
+	int c = m ? memcmp(key.data, first->data, m) : 0;
+	return c < 0 || (c == 0 && m < n) ? -1 : c > 0;
+}
+
 /* The child of `in` that (key, tag) belongs to; < 0: damage. */
-static int inner_find(const struct tree *t, const struct inner *in, struct sst_slice key, uint64_t tag)
+static int inner_find(const struct tree *t, const struct inner *in, struct sst_slice key, uint64_t tag, size_t shared)
 {
 	unsigned n = in->count - 1u;
 	if (!n)
 		return 0;
-	if (in->prefix_size) {
-		const struct tree_record *first = record_at(t, in->separator[0]);
-		if (!first || first->key_size < in->prefix_size)
-			return damaged();
-		size_t m = key.size < in->prefix_size ? key.size : in->prefix_size;
-		int c = m ? memcmp(key.data, first->data, m) : 0;
-		if (c < 0 || (c == 0 && m < in->prefix_size))
-			return 0;
-		if (c > 0)
-			return (int)n;
-	}
+	int c = prefix_cmp(t, in, key, shared);
+	if (c)
+		return c < 0 ? 0 : c == 1 ? (int)n : damaged();
 	uint32_t d = digest_of(key, in->prefix_size);
 	unsigned lo = digest_rank(in->digest, n, d, false);
 	unsigned hi = lo;
@@ -426,17 +445,20 @@ static int descend(const struct tree *t, struct sst_slice key, uint64_t tag, str
 	uint32_t node = atomic_load_explicit(&t->header->root, memory_order_acquire);
 	path->depth = 0;
 	path->low = path->high = 0;
+	size_t shared = 0; /* a key between two separators has all the prefix that they have in common */
 	for (unsigned level = node_level(t, node); level; level--) {
 		const struct inner *in = inner_at(t, node);
 		if (!in || in->level != level || path->depth == TREE_DEPTH_MAX)
 			return damaged();
-		int c = inner_find(t, in, key, tag);
+		int c = inner_find(t, in, key, tag, shared);
 		if (c < 0)
 			return c;
 		if (c > 0)
 			path->low = in->separator[c - 1];
 		if (c < in->count - 1)
 			path->high = in->separator[c];
+		if (c > 0 && c < in->count - 1 && in->prefix_size > shared)
+			shared = in->prefix_size;
 		path->step[path->depth].node = node;
 		path->step[path->depth++].child = (uint32_t)c;
 		node = atomic_load_explicit(&in->child[c], memory_order_acquire);
@@ -677,10 +699,12 @@ static size_t separators_prefix(const struct tree *t, const struct moved *separa
 	return SIZE_MAX;
 }
 
-/* separator[i] stands between child[i] and child[i + 1]. All of them have the `was` bytes of prefix in common, if `within`. */
+/* separator[i] stands between child[i] and child[i + 1]. Their digests are those of `from` (NULL: behind no prefix), and all of
+ * them have its prefix in common, if `within`. */
 static int inner_of(struct tree *t, unsigned level, const uint32_t *child, struct moved *separator, unsigned children,
-	size_t was, bool within, uint32_t *ref)
+	const struct inner *from, bool within, uint32_t *ref)
 {
+	size_t was = from ? from->prefix_size : 0;
 	struct inner *in = node_new(t, sizeof(*in));
 	if (!in)
 		return no_node(t);
@@ -697,6 +721,14 @@ static int inner_of(struct tree *t, unsigned level, const uint32_t *child, struc
 	if (prefix == SIZE_MAX || redigest_all(t, separator, children - 1, was, prefix))
 		return SST_ECORRUPT;
 	in->prefix_size = (uint16_t)prefix;
+	if (within && prefix == was) {
+		in->prefix_end = from ? from->prefix_end : 0;
+	} else if (prefix) {
+		const struct tree_record *first = record_at(t, separator[0].record);
+		if (!first)
+			return damaged();
+		in->prefix_end = prefix_end(tree_record_key(first), prefix);
+	}
 	for (unsigned i = 0; i + 1 < children; i++) {
 		in->separator[i] = separator[i].record;
 		in->digest[i] = separator[i].digest;
@@ -729,15 +761,15 @@ static int split_inner(struct tree *t, const struct inner *in, unsigned c, const
 	/* A new first or last separator may be outside of what the others have in common. */
 	bool within = c > 0 && c + 2 < n;
 	if (n <= INNER_MAX)
-		return inner_of(t, in->level, child, separator, n, prefix, within, &out->left);
+		return inner_of(t, in->level, child, separator, n, in, within, &out->left);
 	/* Appending at the right edge leaves the left node full, as the leaves are. */
 	unsigned half = c == in->count - 1u && below->left == atomic_load_explicit(&in->child[c], memory_order_relaxed)
 				? n - 1
 				: n / 2;
 	out->separator = separator[half - 1].record;
-	int rc = inner_of(t, in->level, child, separator, half, prefix, within, &out->left);
+	int rc = inner_of(t, in->level, child, separator, half, in, within, &out->left);
 	if (!rc)
-		rc = inner_of(t, in->level, child + half, separator + half, n - half, prefix, within, &out->right);
+		rc = inner_of(t, in->level, child + half, separator + half, n - half, in, within, &out->right);
 	return rc ? rc : SST_NO;
 }
 
@@ -775,7 +807,7 @@ static int insert_by_split(struct tree *t, const struct path *path, const struct
 	uint32_t root;
 	rc = redigest(t, &separator, 0);
 	if (!rc)
-		rc = inner_of(t, path->depth + 1, child, &separator, 2, 0, false, &root);
+		rc = inner_of(t, path->depth + 1, child, &separator, 2, NULL, false, &root);
 	if (rc)
 		return rc;
 	KILL_POINT("tree-root-made");

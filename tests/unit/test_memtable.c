@@ -170,6 +170,30 @@ static void make_binary(struct model_entry *e, size_t i, size_t n)
 		e->key[k] = (char)(random64() % 3 ? 0 : random64());
 }
 
+/* Long common beginnings, of several lengths at several levels, and between them keys that leave theirs at any byte, for
+ * either side, or end within it. */
+static void make_stranger(struct model_entry *e, size_t i, size_t n)
+{
+	(void)n;
+	e->size = (size_t)snprintf(e->key, sizeof(e->key), "tenant:%02u:item:%08u", (unsigned)(random64() % 20),
+		(unsigned)(random64() % 100000));
+	if (i % 8)
+		return;
+	size_t at = random64() % e->size;
+	if (random64() % 3 == 0) { /* what stands behind a key is no part of it */
+		memset(e->key + at, random64() % 2 ? 0xff : 0, e->size - at);
+		e->size = at;
+	} else {
+		e->key[at] = (char)(e->key[at] + (random64() % 2 ? 1 : -1));
+	}
+}
+
+static void test_strangers(void)
+{
+	run(400, make_stranger);
+	run(60000, make_stranger);
+}
+
 static void test_random(void)
 {
 	run(60000, make_random);
@@ -529,6 +553,7 @@ int main(void)
 	RUN(test_descending);
 	RUN(test_hot);
 	RUN(test_binary);
+	RUN(test_strangers);
 	RUN(test_repeat_is_idempotent);
 	RUN(test_damage_is_noticed);
 	RUN(test_hurt_references);
