@@ -19,15 +19,11 @@
 #define IDENTITY_SIZE 128
 #define IDENTITY_MAGIC UINT64_C(0x316b636f6c6d736c) /* "lsmlock1" */
 
-static int self(const struct lsm *db, uint8_t out[16])
+/* What tells LOCK from a copy of it. */
+static void put_self(const struct file_id *lock, uint8_t out[16])
 {
-	struct file_id id;
-	int rc = file_identify(db->lockfd, &id, "LOCK");
-	if (rc)
-		return rc;
-	store64(out, id.inode);
-	store64(out + 8, id.birth_ns);
-	return 0;
+	store64(out, lock->inode);
+	store64(out + 8, lock->birth_ns);
 }
 
 int identity_read(const struct lsm *db, struct identity *id)
@@ -44,9 +40,7 @@ int identity_read(const struct lsm *db, struct identity *id)
 		return rc;
 	if (load64(b) != IDENTITY_MAGIC || load32(b + 124) != crc32c_mask(crc32c(0, b, 124)))
 		return SST_NO;
-	rc = self(db, me);
-	if (rc)
-		return rc;
+	put_self(&file, me);
 	if (memcmp(b + 64, me, 16))
 		return SST_NO; /* a copy: the token, and the segments with it, are the original's */
 	memcpy(id->token, b + 16, TOKEN_SIZE);
@@ -68,6 +62,10 @@ bool identity_is_ours(const struct lsm *db)
 int identity_write(const struct lsm *db, const struct identity *id)
 {
 	uint8_t b[IDENTITY_SIZE] = {0};
+	struct file_id lock;
+	int rc = file_identify(db->lockfd, &lock, "LOCK");
+	if (rc)
+		return rc;
 	store64(b, IDENTITY_MAGIC);
 	store32(b + 8, CONTROL_LAYOUT);
 	store32(b + 12, id->control_place);
@@ -75,9 +73,7 @@ int identity_write(const struct lsm *db, const struct identity *id)
 	memcpy(b + 32, id->boot, 16);
 	store64(b + 48, id->control_device);
 	store64(b + 56, id->control_inode);
-	int rc = self(db, b + 64);
-	if (rc)
-		return rc;
+	put_self(&lock, b + 64);
 	store32(b + 124, crc32c_mask(crc32c(0, b, 124)));
 	return file_write(db->lockfd, 0, b, sizeof(b), "LOCK");
 }
