@@ -169,7 +169,8 @@ static void complete_sync(struct seq_writer *w)
 	int e = -w->sync.result;
 	w->syncing = false;
 	w->no_sync = e == EINVAL || e == EOPNOTSUPP;
-	if (e <= 0 || w->no_sync || w->error)
+	bool not_done = w->no_sync || e == EINTR || e == EAGAIN; /* and nothing is lost */
+	if (e <= 0 || not_done || w->error)
 		return;
 	errno = e;
 	lose(w, fail_errno("cannot sync '%s'", w->name));

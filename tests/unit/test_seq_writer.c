@@ -407,6 +407,9 @@ static void test_sync_early(void)
 	CHECK_EQ(write_and_finish(-EINVAL, 70 * MIB, &direct), 0); /* the file system does not do it like that */
 	check_pattern("f", 70 * MIB);
 	CHECK_EQ(queue_syncs, 1);
+	CHECK_EQ(write_and_finish(-EINTR, 70 * MIB, &direct), 0);
+	check_pattern("f", 70 * MIB);
+	CHECK(queue_syncs > 1);
 }
 
 /* A failed fsync is not tried again: the second would succeed over pages that are lost. */
