@@ -30,7 +30,8 @@
 #include <fcntl.h>
 #include <limits.h>
 
-#define SLEEP_MAX_MS 50
+/* How often a follower looks whether its leader lives: longer than most syncs, or all would wake for nothing. */
+#define SLEEP_MS 20
 #define YIELDS_MAX 32
 
 static void raise_to(_Atomic uint64_t *p, uint64_t v)
@@ -138,7 +139,8 @@ static int follow(struct lsm *db, uint32_t event, struct patience *p)
 	struct control *c = db->control;
 	uint32_t leader = atomic_load_explicit(&c->sync_leader, memory_order_relaxed);
 	atomic_store_explicit(&c->sync_followers, 1, memory_order_relaxed);
-	event_wait(&c->sync_event, event, p->rounds < SLEEP_MAX_MS ? ++p->rounds : SLEEP_MAX_MS);
+	int64_t timeout_ms = db->options.timeout_ms;
+	event_wait(&c->sync_event, event, timeout_ms >= 0 && timeout_ms < SLEEP_MS ? timeout_ms + 1 : SLEEP_MS);
 	if (leader && atomic_load_explicit(&c->sync_event, memory_order_relaxed) == event) {
 		int rc = writer_test(db, leader);
 		if (rc < 0)
