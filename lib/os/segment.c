@@ -97,17 +97,15 @@ int segment_find(struct segment *s, int dirfd, const char *name, uint64_t size_m
 	int rc = file_open_id(&s->fd, &id, dirfd, name, read_only ? O_RDONLY : O_RDWR, 0);
 	if (rc)
 		return rc == SST_ENOENT ? SST_NO : rc;
-	if ((id.size < size_min || id.size > INT64_MAX))
-		rc = fail(SST_ECORRUPT, "segment '%s' has %llu bytes, less than %llu", name, (unsigned long long)id.size,
-			(unsigned long long)size_min);
-	if (!rc) {
-		s->size = id.size;
-		s->device = id.device;
-		s->inode = id.inode;
-	}
-	if (rc)
+	if (id.size < size_min || id.size > INT64_MAX) {
 		segment_close(s);
-	return rc;
+		return fail(SST_ECORRUPT, "segment '%s' has %llu bytes, less than %llu", name, (unsigned long long)id.size,
+			(unsigned long long)size_min);
+	}
+	s->size = id.size;
+	s->device = id.device;
+	s->inode = id.inode;
+	return 0;
 }
 
 int segment_open(struct segment *s, int dirfd, const char *name, uint64_t size_min, bool read_only)
