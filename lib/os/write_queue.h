@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 
 struct write_request {
-	bool sync; /* not a write: fdatasync of what is done by now; result 0 or -errno */
+	bool sync; /* not a write: fdatasync of what is done by now; result 0 or -errno. Over io_uring only */
 	uint64_t offset;
 	const uint8_t *data;
 	size_t size;

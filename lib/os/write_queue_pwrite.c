@@ -16,7 +16,7 @@ struct pwrite_queue {
 static void pwrite_submit(struct write_queue *queue, struct write_request *r)
 {
 	struct pwrite_queue *q = (struct pwrite_queue *)queue;
-	ssize_t n = r->sync ? fdatasync(q->fd) : pwrite(q->fd, r->data, r->size, (off_t)r->offset);
+	ssize_t n = pwrite(q->fd, r->data, r->size, (off_t)r->offset);
 	r->result = n < 0 ? -errno : (int)n;
 	if (n > 0 && q->write_back)
 		file_write_back(q->fd, r->offset, (uint64_t)n);
